@@ -1,0 +1,85 @@
+"""One end of a pair of pipes that carries messages; used by the supervisor and the worker."""
+
+import fcntl
+import os
+import select
+from typing import Deque, Optional
+from collections import deque
+
+from . import wire
+
+# Far above what a test is likely to open, close or overwrite by number.
+_FIRST_DESCRIPTOR = 700
+
+
+def claim_descriptor(descriptor: int) -> int:
+    """Move a file descriptor out of the tests' way; children do not inherit it.
+
+    Returns:
+        The new number: at least `_FIRST_DESCRIPTOR` where the process may have that many.
+    """
+    for lowest in (_FIRST_DESCRIPTOR, 100, 3):
+        try:
+            claimed = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, lowest)
+        except OSError:
+            continue
+        os.close(descriptor)
+        return claimed
+    return descriptor
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write every byte.
+
+    Raises:
+        OSError: The other end is gone.
+    """
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+class Channel:
+    """Sends and receives messages over two file descriptors, for one process.
+
+    A forked child that runs on into our code holds a copy: it must not speak for its parent,
+    so everything it sends is dropped.
+    """
+
+    def __init__(self, read_descriptor: int, write_descriptor: int) -> None:
+        self.read_descriptor = read_descriptor
+        self._write_descriptor = write_descriptor
+        self._encoder = wire.Encoder()
+        self._decoder = wire.Decoder()
+        self._received = deque()  # type: Deque[wire.Message]
+        self._process = os.getpid()
+
+    def send(self, message: wire.Message) -> None:
+        """Send one message whole.
+
+        Raises:
+            OSError: The other end is gone.
+        """
+        self.send_payload(wire.payload_of(message))
+
+    def send_payload(self, payload: bytes) -> None:
+        """Send a message that is JSON already; errors as for `send`."""
+        if os.getpid() == self._process:
+            write_all(self._write_descriptor, self._encoder.frame(payload))
+
+    def receive(self, *, wait: bool) -> Optional[wire.Message]:
+        """The next message; None when there is none and `wait` is false.
+
+        Raises:
+            EOFError: The other end is gone.
+            wire.WireError: It broke the protocol.
+        """
+        while not self._received:
+            if not wait and not select.select([self.read_descriptor], [], [], 0)[0]:
+                return None
+            data = os.read(self.read_descriptor, 1 << 16)
+            if not data:
+                raise EOFError
+            self._decoder.feed(data)
+            self._received.extend(self._decoder.messages())
+        return self._received.popleft()

@@ -1,0 +1,62 @@
+"""The program given to ``python -c`` in the container.
+
+It reads the agent's modules from a file descriptor, makes them importable as
+``dockerci_agent``, and runs ``main`` of one of them. Nothing touches the file system.
+Arguments: the module to run, the descriptor to read from, and what ``main`` is to get.
+"""
+
+import json
+import os
+import sys
+from importlib.machinery import ModuleSpec
+
+
+class AgentFinder:
+    """Finds the modules that came over the channel; loads each when it is first imported."""
+
+    def __init__(self, modules):
+        self.modules = modules
+
+    def find_spec(self, name, path=None, target=None):
+        """A spec for the modules that we hold, None for all others."""
+        if name != "dockerci_agent" and name not in self.modules:
+            return None
+        return ModuleSpec(name, self, is_package=name == "dockerci_agent")
+
+    def create_module(self, spec):
+        """Python's default module object will do."""
+
+    def exec_module(self, module):
+        """Run the source of a module."""
+        name = module.__spec__.name
+        if name in self.modules:
+            exec(compile(self.modules[name], "<%s>" % name, "exec"), module.__dict__)
+
+
+def read_exactly(descriptor, size):
+    """Read that many bytes, however they are sliced."""
+    data = b""
+    while len(data) < size:
+        chunk = os.read(descriptor, size - len(data))
+        if not chunk:
+            raise SystemExit("dockerci: the host hung up before the agent was there")
+        data += chunk
+    return data
+
+
+def load(module, descriptor, arguments):
+    """Take the bootstrap (8 hexadecimal digits of length, JSON) and run a module of it."""
+    text = read_exactly(descriptor, int(read_exactly(descriptor, 8), 16))
+    bootstrap = json.loads(text)
+    sys.meta_path.append(AgentFinder(bootstrap["modules"]))
+    import dockerci_agent
+
+    dockerci_agent.BOOTSTRAP = b"%08x" % len(text) + text
+    dockerci_agent.LOADER = bootstrap["loader"]
+    name = "dockerci_agent." + module
+    __import__(name)
+    sys.modules[name].main(arguments)
+
+
+if __name__ == "__main__":
+    load(sys.argv[1], int(sys.argv[2]), sys.argv[2:])

@@ -1,0 +1,135 @@
+"""The supervisor: owns the channel to the host and outlives every worker.
+
+It imports nothing of the image and runs no test. It starts one worker at a time as its
+child with private pipes, passes frames on, keeps the end of what the worker prints, and
+says which test was running when a worker died or took too long.
+"""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from typing import List, Optional
+
+import dockerci_agent  # type: ignore[import-not-found]
+
+from . import wire
+from .channel import Channel, claim_descriptor, write_all
+from .worker_process import WorkerProcess
+
+_BATCH_SECONDS = 0.02
+_BATCH_ROWS = 256
+_POLL_SECONDS = 0.25
+
+
+def main(arguments: List[str]) -> None:
+    """Serve the host on descriptors 0 and 1 until it hangs up."""
+    read_descriptor = claim_descriptor(0)
+    write_descriptor = claim_descriptor(1)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1):
+        os.dup2(nowhere, descriptor)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    write_all(write_descriptor, wire.PREAMBLE)
+    Supervisor(Channel(read_descriptor, write_descriptor)).serve()
+
+
+class Supervisor:
+    """Passes messages between the host and one worker at a time."""
+
+    def __init__(self, host: Channel) -> None:
+        self._host = host
+        self._worker = None  # type: Optional[WorkerProcess]
+        self._passed = []  # type: List[List[float]]
+        self._batch_deadline = 0.0
+
+    def serve(self) -> None:
+        """Run until the host hangs up; then end the worker and everything it started."""
+        self._host.send(
+            wire.Hello(protocol=wire.PROTOCOL_VERSION, python="%d.%d.%d" % tuple(sys.version_info[:3]))
+        )
+        try:
+            while True:
+                self._wait()
+                self._serve_host()
+                if self._worker is not None:
+                    self._serve_worker(self._worker)
+        except (EOFError, BrokenPipeError):
+            pass  # the host is gone: there is nobody to tell
+        finally:
+            if self._worker is not None:
+                self._worker.kill()
+
+    def _wait(self) -> None:
+        descriptors = [self._host.read_descriptor]
+        timeout = None  # type: Optional[float]
+        if self._worker is not None:
+            descriptors += self._worker.readable_descriptors()
+            timeout = _POLL_SECONDS
+            if self._passed:
+                timeout = max(0.0, self._batch_deadline - time.monotonic())
+        select.select(descriptors, [], [], timeout)
+
+    def _serve_host(self) -> None:
+        while True:
+            message = self._host.receive(wait=False)
+            if message is None:
+                return
+            if isinstance(message, wire.Start):
+                if self._worker is not None:
+                    self._worker.kill()
+                self._worker = self._start(message)
+            elif self._worker is not None:
+                self._worker.send(message)
+
+    def _start(self, start: wire.Start) -> Optional[WorkerProcess]:
+        try:
+            return WorkerProcess(start, dockerci_agent.LOADER, dockerci_agent.BOOTSTRAP)
+        except (OSError, subprocess.SubprocessError) as error:
+            self._host.send(
+                wire.WorkerDied(index=-1, when="start", cause="Python could not be started: %s" % error, output="")
+            )
+            return None
+
+    def _serve_worker(self, worker: WorkerProcess) -> None:
+        for payload in worker.payloads():
+            self._pass_on(worker, payload)
+        self._send_output(worker)
+        if self._passed and time.monotonic() >= self._batch_deadline:
+            self._send_passed()
+        worker.enforce_timeout()
+        if worker.has_ended():
+            for payload in worker.payloads():
+                self._pass_on(worker, payload)
+            self._send_passed()
+            worker.kill()
+            self._send_output(worker)
+            if worker.finished is not None:
+                self._host.send(worker.finished)
+            else:
+                self._host.send(worker.obituary())
+            self._worker = None
+
+    def _pass_on(self, worker: WorkerProcess, payload: bytes) -> None:
+        message = worker.observe(payload)
+        if isinstance(message, wire.Passed):
+            if not self._passed:
+                self._batch_deadline = time.monotonic() + _BATCH_SECONDS
+            self._passed += message.rows
+            if len(self._passed) >= _BATCH_ROWS:
+                self._send_passed()
+        elif message is not None:
+            self._send_passed()
+            self._send_output(worker)
+            self._host.send_payload(payload)
+
+    def _send_passed(self) -> None:
+        if self._passed:
+            self._host.send(wire.Passed(rows=self._passed))
+            self._passed = []
+
+    def _send_output(self, worker: WorkerProcess) -> None:
+        for stream, data in worker.output():
+            self._host.send(wire.Output(stream=stream, text=data.decode("utf-8", "surrogateescape")))

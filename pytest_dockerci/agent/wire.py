@@ -1,0 +1,482 @@
+"""The protocol between the host, the supervisor and the worker: frames, messages, nothing else.
+
+Sans I/O: bytes go in, messages come out, and the other way round. Both ends import
+this file, so it speaks Python 3.8 and imports the standard library only.
+
+A frame is a 12-byte header (payload length, sequence number, CRC-32 of the payload;
+three big-endian unsigned 32-bit numbers) and a payload: a JSON array ``[name, fields]``.
+Sequence numbers start at 0 in each direction of each stream, so that a lost, doubled
+or reordered frame is noticed.
+"""
+
+import json
+import struct
+import zlib
+from dataclasses import dataclass, fields
+from typing import Any, Dict, Iterator, List, Optional, Tuple, Type
+
+PROTOCOL_VERSION = 1
+
+# What the agent sends before its first frame. Interpreters can be noisy before our code runs
+# (``sitecustomize``, ``.pth`` files), so the host skips bytes up to this mark, a limited number of them.
+PREAMBLE = b"\x00dockerci-agent-1\x00"
+MAX_NOISE_BYTES = 65536
+
+MAX_FRAME_BYTES = 64 * 1024 * 1024
+
+_HEADER = struct.Struct(">III")
+
+# What follows the last test of a `Run`: an index, or one of these.
+THEN_END = -1  # nothing: tear everything down
+THEN_WAIT = -2  # the next `Run` or `Finish` will tell: the last test waits for it
+THEN_SESSION = -3  # something that shares only the session
+
+
+class WireError(Exception):
+    """The other end sent what the protocol does not allow."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """Base of all messages: plain values that JSON can carry."""
+
+
+# Host to agent
+
+
+@dataclass(frozen=True)
+class Start(Message):
+    """Start a worker: configure pytest and collect.
+
+    Args:
+        args: Command line of pytest in the container.
+        cwd: Directory that ``python -m pytest`` would be run from.
+        environ: Variables set in the worker only; they travel nowhere else.
+        toolkit: Directory appended to ``sys.path``; empty for none.
+        hidden_conftests: ``conftest.py`` files that belong to the host and are not loaded here.
+        phase_timeout_seconds: Limit for each set-up, call and teardown; 0 for none.
+    """
+
+    args: List[str]
+    cwd: str
+    environ: Dict[str, str]
+    toolkit: str
+    hidden_conftests: List[str]
+    phase_timeout_seconds: float
+
+
+@dataclass(frozen=True)
+class Run(Message):
+    """Append tests to the worker's queue.
+
+    Args:
+        indices: Positions in the collection.
+        then: Index of the test that follows the last one, or a `THEN_` constant; decides
+            which fixtures are torn down after the last one.
+    """
+
+    indices: List[int]
+    then: int
+
+
+@dataclass(frozen=True)
+class Proceed(Message):
+    """Go on after a test that was not a plain pass."""
+
+
+@dataclass(frozen=True)
+class Again(Message):
+    """Run the test that was just reported once more, then wait once more."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Finish(Message):
+    """No more tests: tear down, end the session, say `Finished`."""
+
+
+# Agent to host
+
+
+@dataclass(frozen=True)
+class Hello(Message):
+    """The supervisor is there."""
+
+    protocol: int
+    python: str
+
+
+@dataclass(frozen=True)
+class Configured(Message):
+    """pytest is configured in the worker.
+
+    Args:
+        pytest: Version of pytest.
+        rootdir: pytest's rootdir in the container.
+        inifile: Configuration file in use; empty for none.
+    """
+
+    pytest: str
+    rootdir: str
+    inifile: str
+
+
+@dataclass(frozen=True)
+class Nodes(Message):
+    """A part of the collection tree; parents come before their children.
+
+    Args:
+        rows: One dictionary per node, see `worker.node_row`. The position over all
+            `Nodes` messages is the node's number.
+    """
+
+    rows: List[Dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class CollectReport(Message):
+    """A collector that did not simply pass: an error or a skip.
+
+    Args:
+        node: Number of the collector's node; -1 when it is the session.
+        data: The report as ``pytest_report_to_serializable`` wrote it.
+    """
+
+    node: int
+    data: Dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Collected(Message):
+    """The collection is complete.
+
+    Args:
+        items: Node numbers of the selected tests in the order in which pytest would run them.
+        deselected: Node numbers of the tests that the container's pytest deselected.
+        digest: SHA-256 (hex) over the selected node ids in order.
+    """
+
+    items: List[int]
+    deselected: List[int]
+    digest: str
+
+
+@dataclass(frozen=True)
+class Phase(Message):
+    """A phase of a test has begun (worker to supervisor only)."""
+
+    index: int
+    when: str
+
+
+@dataclass(frozen=True)
+class Passed(Message):
+    """Tests of which every phase simply passed, with nothing captured.
+
+    Args:
+        rows: ``[index, start, setup, call, teardown]``: a Unix time in seconds and three durations in seconds.
+    """
+
+    rows: List[List[float]]
+
+
+@dataclass(frozen=True)
+class Report(Message):
+    """One report of a test, in the order in which pytest made it.
+
+    Args:
+        index: Position in the collection.
+        data: As ``pytest_report_to_serializable`` wrote it.
+        exception: Names of the exception's classes (type first, then its bases up to a built-in); empty if none.
+    """
+
+    index: int
+    data: Dict[str, Any]
+    exception: List[str]
+
+
+@dataclass(frozen=True)
+class Done(Message):
+    """All reports of a test have been sent; the worker waits for `Proceed`, `Again` or `Finish`."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Warned(Message):
+    """A warning as pytest recorded it.
+
+    Args:
+        category: Name of the warning's class.
+        text: The warning.
+        filename: Container path of the line that warned.
+        lineno: Line number, from 1.
+        when: ``config``, ``collect`` or ``runtest``.
+        nodeid: Test or collector; may be empty.
+        location: ``[filename, lineno, function]`` or empty.
+    """
+
+    category: str
+    text: str
+    filename: str
+    lineno: int
+    when: str
+    nodeid: str
+    location: List[Any]
+
+
+@dataclass(frozen=True)
+class Output(Message):
+    """What the worker wrote to its standard streams past pytest's capture.
+
+    Args:
+        stream: ``stdout`` or ``stderr``.
+        text: UTF-8; other bytes as lone surrogates (``surrogateescape``).
+    """
+
+    stream: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Stopped(Message):
+    """Something in the container wants the run to end.
+
+    Args:
+        kind: ``shouldstop``, ``shouldfail``, ``exit`` or ``interrupt``.
+        reason: In the container's words.
+        exit_status: For ``exit``: the exit code asked for; -1 for none.
+    """
+
+    kind: str
+    reason: str
+    exit_status: int
+
+
+@dataclass(frozen=True)
+class Finished(Message):
+    """The end frame: the session ended in good order.
+
+    Args:
+        exit_status: pytest's exit status in the container, for the record; it decides nothing.
+        received: Number of tests that were asked for.
+        reported: Number of tests whose reports were sent.
+    """
+
+    exit_status: int
+    received: int
+    reported: int
+
+
+@dataclass(frozen=True)
+class WorkerDied(Message):
+    """The worker ended without its end frame.
+
+    Args:
+        index: The test that was running; -1 for none.
+        when: Its phase, or ``collect``, ``finish``, ``start``.
+        cause: In words.
+        output: The end of what it wrote to its standard streams.
+    """
+
+    index: int
+    when: str
+    cause: str
+    output: str
+
+
+MESSAGES: Dict[str, Type[Message]] = {
+    message.__name__: message
+    for message in (
+        Start,
+        Run,
+        Proceed,
+        Again,
+        Finish,
+        Hello,
+        Configured,
+        Nodes,
+        CollectReport,
+        Collected,
+        Phase,
+        Passed,
+        Report,
+        Done,
+        Warned,
+        Output,
+        Stopped,
+        Finished,
+        WorkerDied,
+    )
+}
+
+_FIELD_NAMES: Dict[str, Tuple[str, ...]] = {
+    name: tuple(field.name for field in fields(message)) for name, message in MESSAGES.items()
+}
+
+# JSON's view of each annotation above; `bool` is no number here.
+_JSON_TYPES: Dict[Any, Tuple[type, ...]] = {
+    str: (str,),
+    int: (int,),
+    float: (int, float),
+    List[str]: (list,),
+    List[int]: (list,),
+    List[Any]: (list,),
+    List[List[float]]: (list,),
+    List[Dict[str, Any]]: (list,),
+    Dict[str, str]: (dict,),
+    Dict[str, Any]: (dict,),
+}
+_ELEMENT_TYPES: Dict[Any, Tuple[type, ...]] = {
+    List[str]: (str,),
+    List[int]: (int,),
+    List[List[float]]: (list,),
+    List[Dict[str, Any]]: (dict,),
+    Dict[str, str]: (str,),
+}
+
+
+class Encoder:
+    """Turns messages into the bytes of one direction of one stream."""
+
+    def __init__(self) -> None:
+        self._sequence = 0
+
+    def encode(self, message: Message) -> bytes:
+        """The frame of a message."""
+        return self.frame(payload_of(message))
+
+    def frame(self, payload: bytes) -> bytes:
+        """The frame of a payload that another stream carried.
+
+        Raises:
+            WireError: The payload is longer than `MAX_FRAME_BYTES`.
+        """
+        if len(payload) > MAX_FRAME_BYTES:
+            raise WireError("a frame of %d bytes is too long (limit %d)" % (len(payload), MAX_FRAME_BYTES))
+        header = _HEADER.pack(len(payload), self._sequence, zlib.crc32(payload))
+        self._sequence = (self._sequence + 1) & 0xFFFFFFFF
+        return header + payload
+
+
+class Decoder:
+    """Takes the bytes of one direction of one stream, in any slices, and gives payloads."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._sequence = 0
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes."""
+        self._buffer += data
+
+    @property
+    def is_idle(self) -> bool:
+        """True between two frames: an end of the stream here cuts nothing in half."""
+        return not self._buffer
+
+    def payloads(self) -> Iterator[bytes]:
+        """The payloads that are complete so far.
+
+        Raises:
+            WireError: A frame is too long, out of sequence or damaged.
+        """
+        position = 0
+        buffer = self._buffer
+        try:
+            while len(buffer) - position >= _HEADER.size:
+                length, sequence, checksum = _HEADER.unpack_from(buffer, position)
+                if length > MAX_FRAME_BYTES:
+                    raise WireError("a frame of %d bytes is too long (limit %d)" % (length, MAX_FRAME_BYTES))
+                end = position + _HEADER.size + length
+                if len(buffer) < end:
+                    break
+                payload = bytes(buffer[position + _HEADER.size : end])
+                if sequence != self._sequence:
+                    raise WireError("frame %d came where frame %d was due" % (sequence, self._sequence))
+                if zlib.crc32(payload) != checksum:
+                    raise WireError("frame %d is damaged: its checksum does not match" % sequence)
+                position = end
+                self._sequence = (self._sequence + 1) & 0xFFFFFFFF
+                yield payload
+        finally:
+            del buffer[:position]
+
+    def messages(self) -> Iterator[Message]:
+        """The messages that are complete so far.
+
+        Raises:
+            WireError: As for `payloads`, or a payload is not a message.
+        """
+        for payload in self.payloads():
+            yield parse_payload(payload)
+
+
+class PreambleScanner:
+    """Finds `PREAMBLE` in what an interpreter wrote before the agent's first frame."""
+
+    def __init__(self) -> None:
+        self._seen = b""
+
+    def feed(self, data: bytes) -> Optional[bytes]:
+        """The bytes after the preamble, or None while it has not come.
+
+        Raises:
+            WireError: `MAX_NOISE_BYTES` have passed without it.
+        """
+        self._seen += data
+        before, mark, after = self._seen.partition(PREAMBLE)
+        if mark:
+            self._seen = before
+            return after
+        if len(self._seen) > MAX_NOISE_BYTES:
+            raise WireError("%d bytes came, but no agent" % len(self._seen))
+        return None
+
+    @property
+    def noise(self) -> bytes:
+        """What came before the preamble, or so far."""
+        return self._seen
+
+
+def payload_of(message: Message) -> bytes:
+    """The JSON of a message."""
+    return json.dumps([type(message).__name__, message.__dict__], separators=(",", ":")).encode("ascii")
+
+
+def parse_payload(payload: bytes) -> Message:
+    """The message that a payload carries.
+
+    Raises:
+        WireError: Not JSON, no message of ours, or a field is missing, unknown or of another type.
+    """
+    try:
+        decoded = json.loads(payload, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise WireError("a payload is not JSON: %s" % error) from error
+    if not (isinstance(decoded, list) and len(decoded) == 2 and isinstance(decoded[1], dict)):
+        raise WireError("a payload is not a message")
+    name, values = decoded
+    if not isinstance(name, str) or name not in MESSAGES:
+        raise WireError("unknown message %.40r" % (name,))
+    if len(values) != len(_FIELD_NAMES[name]):
+        raise WireError("message %s has fields %.200r" % (name, sorted(values)))
+    for field in fields(MESSAGES[name]):
+        if field.name not in values or not _fits(values[field.name], field.type):
+            raise WireError("message %s: field %r is missing or of another type" % (name, field.name))
+    return MESSAGES[name](**values)
+
+
+def _fits(value: Any, annotation: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, _JSON_TYPES[annotation]):
+        return False
+    element_types = _ELEMENT_TYPES.get(annotation)
+    if element_types is None:
+        return True
+    elements = value.values() if isinstance(value, dict) else value
+    return all(isinstance(element, element_types) for element in elements)
+
+
+def _no_constant(text: str) -> Any:
+    raise ValueError("%s is not JSON" % text)

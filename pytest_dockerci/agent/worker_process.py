@@ -1,0 +1,212 @@
+"""One worker as its supervisor sees it: a child process, its pipes, and what it is doing."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from typing import Deque, Dict, Iterator, List, Optional, Tuple
+
+from . import wire
+from .channel import Channel
+
+_TAIL_BYTES = 16384
+_READ_BYTES = 1 << 16
+# What is read of an endless stream before the frames get their turn again.
+_MAX_READS = 16
+_STACK_DUMP_SECONDS = 1.0
+
+
+class WorkerProcess:
+    """A worker with private pipes.
+
+    Attributes:
+        finished: Its end frame, once it has sent it.
+
+    Raises:
+        OSError: No process could be started.
+    """
+
+    def __init__(self, start: wire.Start, loader: str, bootstrap: bytes) -> None:
+        self.finished = None  # type: Optional[wire.Finished]
+        self._phase_timeout_seconds = start.phase_timeout_seconds
+        self._index = -1
+        self._when = "collect"
+        self._phase_started = time.monotonic()
+        self._timed_out = False
+        self._tail = b""
+        self._broken = ""
+        self._undecoded = deque()  # type: Deque[bytes]
+        to_worker = os.pipe()
+        from_worker = os.pipe()
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", loader, "worker", str(to_worker[0]), str(from_worker[1])],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=(to_worker[0], from_worker[1]),
+                start_new_session=True,
+                cwd=start.cwd,
+            )
+        finally:
+            os.close(to_worker[0])
+            os.close(from_worker[1])
+        os.set_blocking(from_worker[0], False)
+        self._frames = from_worker[0]  # type: Optional[int]
+        self._decoder = wire.Decoder()
+        self._streams = {}  # type: Dict[int, str]
+        for pipe, name in ((self._process.stdout, "stdout"), (self._process.stderr, "stderr")):
+            assert pipe is not None  # noqa: S101 - both are PIPE above
+            os.set_blocking(pipe.fileno(), False)
+            self._streams[pipe.fileno()] = name
+        self._to_worker = to_worker[1]
+        self._channel = Channel(from_worker[0], to_worker[1])
+        self._send_raw(bootstrap)
+        self.send(start)
+
+    def readable_descriptors(self) -> List[int]:
+        """What to wait for."""
+        return [*self._streams, *([] if self._frames is None else [self._frames])]
+
+    def send(self, message: wire.Message) -> None:
+        """Send to the worker; one that is gone is noticed elsewhere."""
+        try:
+            self._channel.send(message)
+        except OSError:
+            pass
+
+    def _send_raw(self, data: bytes) -> None:
+        try:
+            while data:
+                data = data[os.write(self._to_worker, data) :]
+        except OSError:
+            pass
+
+    def payloads(self) -> Iterator[bytes]:
+        """The messages that have come."""
+        for _ in range(_MAX_READS):
+            if self._frames is None:
+                return
+            data = _read(self._frames)
+            if data is None:
+                return
+            if not data:
+                os.close(self._frames)
+                self._frames = None
+                return
+            self._decoder.feed(data)
+            try:
+                yield from self._decoder.payloads()
+            except wire.WireError as error:
+                self._broken = str(error)
+                return
+
+    def observe(self, payload: bytes) -> Optional[wire.Message]:
+        """Note what a message says about the worker; None when it is not for the host."""
+        try:
+            message = wire.parse_payload(payload)
+        except wire.WireError as error:
+            self._broken = str(error)
+            return None
+        if isinstance(message, wire.Phase):
+            self._enter(message.index, message.when)
+            return None
+        if isinstance(message, wire.Finished):
+            self.finished = message
+            return None
+        if isinstance(message, (wire.Passed, wire.Done, wire.Collected)):
+            self._enter(-1, "between tests")
+        return message
+
+    def _enter(self, index: int, when: str) -> None:
+        self._index = index
+        self._when = when
+        self._phase_started = time.monotonic()
+
+    def output(self) -> Iterator[Tuple[str, bytes]]:
+        """What it has written to its standard streams; a limited amount a call."""
+        for descriptor in list(self._streams):
+            for _ in range(_MAX_READS):
+                data = _read(descriptor)
+                if data is None:
+                    break
+                if not data:
+                    del self._streams[descriptor]
+                    break
+                self._tail = (self._tail + data)[-_TAIL_BYTES:]
+                yield self._streams[descriptor], data
+
+    def enforce_timeout(self) -> None:
+        """Kill a worker whose test has used up its time: with a stack dump first, by force after a second."""
+        if not self._phase_timeout_seconds or self._index < 0:
+            return
+        seconds = time.monotonic() - self._phase_started
+        if seconds > self._phase_timeout_seconds and not self._timed_out:
+            self._timed_out = True
+            self._signal(signal.SIGABRT)  # pytest's faulthandler writes every stack
+        if self._timed_out and seconds > self._phase_timeout_seconds + _STACK_DUMP_SECONDS:
+            self._signal(signal.SIGKILL)
+
+    def has_ended(self) -> bool:
+        """True when the worker is gone, or must be taken as gone."""
+        if self._broken or (self._frames is None and self.finished is None):
+            # It cannot speak any more: a test closed or overwrote its channel.
+            return self._process.poll() is not None or self._give_up()
+        return self._process.poll() is not None
+
+    def _give_up(self) -> bool:
+        try:
+            self._process.wait(timeout=0.2)
+        except subprocess.TimeoutExpired:
+            self._broken = self._broken or "it closed or overwrote the file descriptors of the agent"
+            self.kill()
+        return True
+
+    def kill(self) -> None:
+        """End the worker and what it started in its session; safe to repeat."""
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+
+    def _signal(self, number: int) -> None:
+        try:
+            os.killpg(self._process.pid, number)
+        except (ProcessLookupError, PermissionError):
+            pass
+
+    def obituary(self) -> wire.WorkerDied:
+        """What to say of a worker that ended without its end frame."""
+        return wire.WorkerDied(
+            index=self._index,
+            when=self._when,
+            cause=self._cause(),
+            output=self._tail.decode("utf-8", "surrogateescape"),
+        )
+
+    def _cause(self) -> str:
+        if self._timed_out:
+            return "timed out after %g s in %s" % (self._phase_timeout_seconds, self._when)
+        if self._broken:
+            return self._broken
+        code = self._process.returncode
+        if code is not None and code < 0:
+            try:
+                name = signal.Signals(-code).name
+            except ValueError:
+                name = "signal %d" % -code
+            return "the Python process was killed by %s" % name
+        return "the Python process ended with exit code %s" % code
+
+
+def _read(descriptor: int) -> Optional[bytes]:
+    """What is there now; None when nothing is, empty at the end."""
+    try:
+        if not select.select([descriptor], [], [], 0)[0]:
+            return None
+        return os.read(descriptor, _READ_BYTES)
+    except (BlockingIOError, InterruptedError):
+        return None
+    except OSError:
+        return b""

@@ -1,0 +1,31 @@
+"""The agent as the host sends it: a command line for the container's Python, and the bytes to send first."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from importlib import resources
+
+_MODULES = ("wire", "channel", "plain", "supervisor", "worker_process", "worker", "session", "tree")
+
+
+@lru_cache(maxsize=1)
+def agent_arguments() -> tuple[str, ...]:
+    """What follows the interpreter's path: a constant small program that reads the rest from stdin.
+
+    ``-I`` keeps the image's ``PYTHON*`` variables and user site away from the supervisor; the
+    worker, which runs the suite, gets a plain interpreter.
+    """
+    return ("-I", "-c", _source("loader"), "supervisor", "0")
+
+
+@lru_cache(maxsize=1)
+def bootstrap() -> bytes:
+    """The agent's modules: 8 hexadecimal digits of length, then JSON."""
+    modules = {f"dockerci_agent.{name}": _source(name) for name in _MODULES}
+    text = json.dumps({"loader": _source("loader"), "modules": modules}).encode("ascii")
+    return b"%08x" % len(text) + text
+
+
+def _source(name: str) -> str:
+    return resources.files("pytest_dockerci.agent").joinpath(f"{name}.py").read_text(encoding="utf-8")
