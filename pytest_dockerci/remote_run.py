@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -84,6 +85,8 @@ class RemoteRun:
         name: How messages call it, for instance ``container web-test-0``.
         show_output: Called with ``(stream name, text)`` for what passes pytest's capture by.
         record_warning: Called with each warning.
+        changed: Notified whenever something has come; several runs may share one.
+        arrived: Called with each test whose result has come, from the reading thread.
     """
 
     def __init__(
@@ -93,13 +96,16 @@ class RemoteRun:
         name: str,
         show_output: Callable[[str, str], None],
         record_warning: Callable[[wire.Warned], None],
+        changed: threading.Condition,
+        arrived: Callable[[int], None],
     ) -> None:
         self.name = name
         self._stream = stream
         self._show_output = show_output
         self._record_warning = record_warning
         self._encoder = wire.Encoder()
-        self._changed = threading.Condition()
+        self._changed = changed
+        self._arrived = arrived
         self._hello: wire.Hello | None = None
         self._lost: DockerCIError | None = None
         self._output_tail = ""
@@ -119,10 +125,10 @@ class RemoteRun:
         self._stop_requests: list[wire.Stopped] = []
         self._open: dict[int, TestRecord] = {}
         self._records: dict[int, TestRecord] = {}
-        self._outstanding: list[int] = []
-        self._is_waiting = False
+        self._outstanding: deque[int] = deque()
+        self._asked: set[int] = set()
+        self._waiting_after: int | None = None
         self._dispatched = 0
-        self.arrivals: list[int] = []
 
     # Host to agent
 
@@ -141,25 +147,38 @@ class RemoteRun:
         """Ask for tests, in this order; `then` as in `wire.Run`."""
         with self._changed:
             self._outstanding += indices
+            self._asked.update(indices)
             self._dispatched += len(indices)
         self._send(wire.Run(indices=list(indices), then=then))
 
     def proceed(self) -> None:
-        """Let the worker go on if it waits after a test that was not a plain pass."""
+        """Let the worker go on after a test that was not a plain pass."""
         with self._changed:
-            if not self._is_waiting:
+            if self._waiting_after is None:
                 return
-            self._is_waiting = False
+            self._waiting_after = None
         self._send(wire.Proceed())
 
     def run_again(self, index: int) -> None:
         """Run the test that the worker waits after once more."""
         with self._changed:
             self._records.pop(index, None)
-            self._outstanding.insert(0, index)
+            self._outstanding.appendleft(index)
             self._dispatched += 1
-            self._is_waiting = False
+            self._waiting_after = None
         self._send(wire.Again(index=index))
+
+    def forget(self, index: int) -> None:
+        """Drop the result of a test that is about to be run once more."""
+        with self._changed:
+            self._records.pop(index, None)
+
+    def take_back(self) -> tuple[int, ...]:
+        """The tests that were asked for and not reported; they are not expected any more."""
+        with self._changed:
+            indices = tuple(self._outstanding)
+            self._outstanding.clear()
+        return indices
 
     def finish(self) -> None:
         """Ask the worker to end its session."""
@@ -186,14 +205,39 @@ class RemoteRun:
     # Agent to host
 
     @property
-    def is_waiting(self) -> bool:
-        """True while the worker waits for the host after a test that was not a plain pass."""
-        return self._is_waiting
+    def waiting_after(self) -> int | None:
+        """The test, not a plain pass, after which the worker waits for the host."""
+        return self._waiting_after
 
     @property
-    def outstanding(self) -> int:
-        """Number of tests asked for whose results have not come."""
-        return len(self._outstanding)
+    def outstanding(self) -> tuple[int, ...]:
+        """The tests asked for whose results have not come; the first one is running."""
+        with self._changed:
+            return tuple(self._outstanding)
+
+    @property
+    def running(self) -> int | None:
+        """The test that is running, or would be next."""
+        with self._changed:
+            return self._outstanding[0] if self._outstanding else None
+
+    def is_asked_for(self, index: int) -> bool:
+        """True when a test was asked for since the worker started, whether its result has come or not."""
+        return index in self._asked
+
+    @property
+    def has_died(self) -> bool:
+        """True when the worker, or the whole agent, is gone before its end frame."""
+        return self._died is not None or self._lost is not None
+
+    @property
+    def is_lost(self) -> bool:
+        """True when the agent itself is gone, not just its worker."""
+        return self._lost is not None
+
+    def has_record(self, index: int) -> bool:
+        """True when a test's result has come."""
+        return index in self._records
 
     def collection(self) -> Collection:
         """Wait for the collection.
@@ -219,22 +263,16 @@ class RemoteRun:
         Raises:
             AgentLostError: It can never come.
         """
-        self._wait_for(lambda: index in self._records or self._finished is not None)
-        if index not in self._records:
-            raise AgentLostError(
-                f"{self.name} ended its session without a verdict on this test",
-                why="its pytest left early (pytest.exit, or an internal error)",
-                output_title="what it printed",
-                output=self._output_tail.splitlines(),
-            )
-        return self._records[index]
-
-    def wait_for_arrival(self, seen: int, timeout_seconds: float) -> None:
-        """Wait until more than `seen` tests have arrived, the run is lost, or the time is up."""
-        with self._changed:
-            self._changed.wait_for(lambda: len(self.arrivals) > seen or self._lost is not None, timeout_seconds)
-        if self._lost is not None and len(self.arrivals) <= seen:
-            raise self._lost
+        self._wait_for(lambda: index in self._records or self._finished is not None or self._died is not None)
+        if index in self._records:
+            return self._records[index]
+        cause = "its pytest left early (pytest.exit, or an internal error)"
+        raise AgentLostError(
+            f"{self.name} ended its session without a verdict on this test",
+            why=cause if self._died is None else f"{self._died.cause} ({self._died.when})",
+            output_title="what it printed",
+            output=self._output_tail.splitlines(),
+        )
 
     def wait_finished(self, timeout_seconds: float) -> wire.Finished:
         """Wait for the end frame and check its counts.
@@ -367,8 +405,8 @@ class RemoteRun:
             case wire.Report():
                 self._open_record(message.index).reports.append((message.data, message.exception))
             case wire.Done():
-                self._is_waiting = True
                 self._complete(message.index)
+                self._waiting_after = message.index
             case wire.Warned():
                 self._pending_warnings.append(message)
             case wire.Output():
@@ -403,16 +441,16 @@ class RemoteRun:
                 raise wire.WireError(f"{type(message).__name__} is not for the host")
 
     def _open_record(self, index: int) -> TestRecord:
-        if not self._outstanding or index not in self._outstanding[:1]:
+        if not self._outstanding or index != self._outstanding[0]:
             raise wire.WireError(f"a report on test {index}, which was not due")
         return self._open.setdefault(index, TestRecord())
 
     def _complete(self, index: int) -> TestRecord:
         record = self._open_record(index)
         del self._open[index]
-        del self._outstanding[0]
+        self._outstanding.popleft()
         self._records[index] = record
-        self.arrivals.append(index)
+        self._arrived(index)
         return record
 
     def _note_stop(self, stopped: wire.Stopped) -> None:

@@ -42,11 +42,11 @@ class WorkerSession:
         reported: Number of tests whose reports were sent.
     """
 
-    def __init__(self, channel: Channel, hidden_conftests: List[str]) -> None:
+    def __init__(self, channel: Channel, start: wire.Start) -> None:
         self.received = 0
         self.reported = 0
         self._channel = channel
-        self._hidden_conftests = hidden_conftests
+        self._start = start
         self._tree = Tree()
         self._deselected = []  # type: List[Any]
         self._collect_reports = []  # type: List[Any]
@@ -62,9 +62,16 @@ class WorkerSession:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_load_initial_conftests(self, early_config: Any) -> None:
-        for path in self._hidden_conftests:
+        for path in self._start.hidden_conftests:
             # pytest imports no conftest.py whose path is registered already.
             early_config.pluginmanager.register(ModuleType("conftest"), name=path)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_addoption(self, parser: Any) -> None:
+        known = getattr(parser, "_inidict", {})
+        for name in self._start.known_ini:
+            if name not in known:
+                parser.addini(name, "known to the host's plugins only")
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: Any) -> None:

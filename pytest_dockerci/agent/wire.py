@@ -54,6 +54,7 @@ class Start(Message):
         environ: Variables set in the worker only; they travel nowhere else.
         toolkit: Directory appended to ``sys.path``; empty for none.
         hidden_conftests: ``conftest.py`` files that belong to the host and are not loaded here.
+        known_ini: Settings that the host's plugins know; they are no mistake in the shared configuration file.
         phase_timeout_seconds: Limit for each set-up, call and teardown; 0 for none.
     """
 
@@ -62,6 +63,7 @@ class Start(Message):
     environ: Dict[str, str]
     toolkit: str
     hidden_conftests: List[str]
+    known_ini: List[str]
     phase_timeout_seconds: float
 
 

@@ -34,7 +34,7 @@ def main(arguments: List[str]) -> None:
     from .session import WorkerSession
 
     sys.argv = [os.path.join(os.path.dirname(pytest.__file__), "__main__.py")] + start.args
-    session = WorkerSession(channel, start.hidden_conftests)
+    session = WorkerSession(channel, start)
     exit_status = pytest.main(list(start.args), plugins=[session])
     sys.stdout.flush()
     sys.stderr.flush()

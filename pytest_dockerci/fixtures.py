@@ -1,0 +1,44 @@
+"""The fixtures for host tests and the root `conftest.py`. They read and act; hooks change values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_dockerci.errors import DockerCIError
+
+if TYPE_CHECKING:
+    from pytest_dockerci.engine.environment import Environment, ImageUnderTest, TestContainer
+    from pytest_dockerci.engine.service import Service
+
+
+def _environment(config: pytest.Config) -> Environment:
+    from pytest_dockerci.plugin import host_run  # noqa: PLC0415 - the plugin imports this module
+
+    try:
+        run = host_run(config)
+        environment = run.environment()
+        run.wait_ready()
+    except DockerCIError as error:
+        pytest.fail(f"not run: {error}", pytrace=False)
+    return environment
+
+
+@pytest.fixture(scope="session")
+def dockerci_image(request: pytest.FixtureRequest) -> ImageUnderTest:
+    """The image under test: id, tags, commit, digests, its Python."""
+    return _environment(request.config).image
+
+
+@pytest.fixture(scope="session")
+def dockerci_services(request: pytest.FixtureRequest) -> Mapping[str, Service]:
+    """The services of the stack by name; one that does not run yet is started when it is asked for."""
+    return _environment(request.config).services
+
+
+@pytest.fixture(scope="session")
+def dockerci_container(request: pytest.FixtureRequest) -> TestContainer:
+    """The container in which worker 0 runs the suite."""
+    return _environment(request.config).container(0)

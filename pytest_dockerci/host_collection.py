@@ -1,0 +1,121 @@
+"""How the container's collection becomes part of the host's: which node is whose, reports, order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from pytest_dockerci.items import ContainerDirectory, ContainerItem, ContainerNode, ContainerTree, make_node
+from pytest_dockerci.reports import restore
+
+ENVIRONMENT_NODEID = "dockerci::environment"
+
+
+def hide_conftests(config: pytest.Config, suite: Sequence[Path], host_paths: Sequence[Path]) -> None:
+    """Keep the host from importing the ``conftest.py`` files that belong to the container.
+
+    pytest imports no ``conftest.py`` whose path is the name of a registered plugin.
+
+    Args:
+        config: pytest's configuration, before it has looked for conftest files.
+        suite: Files and folders of the container's suite.
+        host_paths: What stays on the host below them.
+    """
+    for path in suite:
+        for conftest in _find_conftests(path, host_paths):
+            # A root conftest.py is shared when the suite names it; a suite that is rootdir does not claim it.
+            if conftest.parent != config.rootpath:
+                config.pluginmanager.register(ModuleType("conftest"), name=str(conftest))
+
+
+def _find_conftests(path: Path, left_out: Sequence[Path]) -> Iterator[Path]:
+    for folder, folders, files in os.walk(path):
+        here = Path(folder)
+        folders[:] = [name for name in folders if here / name not in left_out and name != "__pycache__"]
+        if "conftest.py" in files:
+            yield here / "conftest.py"
+
+
+class HostCollection:
+    """The container's nodes on their way into the host's collection.
+
+    Args:
+        tree: The container's collection; None when there is none to show.
+    """
+
+    def __init__(self, tree: ContainerTree | None) -> None:
+        self._tree = tree
+
+    def directory(self, parent: pytest.Collector, path: Path) -> pytest.Collector:
+        """The node of a folder of the container's suite."""
+        node = ContainerDirectory.from_parent(parent, path=path)
+        return self._adopt(node, path)
+
+    def _adopt(self, node: Any, path: Path) -> Any:
+        if self._tree is None:
+            node.tree = _EMPTY_TREE
+            return node
+        node.tree = self._tree
+        node.number = self._tree.directory_number(path)
+        return node
+
+    def files(self, parent: pytest.Collector, path: Path) -> list[pytest.Collector]:
+        """The nodes of a file that the suite names by itself."""
+        tree = self._tree
+        if tree is None:
+            return []
+        return [make_node(parent, tree, number) for number in tree.files_at(path)]
+
+    def report(self, collector: pytest.Collector) -> pytest.CollectReport | None:
+        """The container's report on a collector that failed or was skipped there."""
+        if not isinstance(collector, ContainerNode) or (data := collector.remote_report()) is None:
+            return None
+        report = restore(collector.config, data, collector.tree.runner.paths)
+        return pytest.CollectReport(
+            nodeid=collector.nodeid,
+            outcome=report.outcome,
+            longrepr=report.longrepr,
+            result=[],
+            sections=report.sections,
+        )
+
+    def arrange(self, items: list[pytest.Item]) -> list[pytest.Item]:
+        """Put the container's tests into the container's order; host tests keep their places.
+
+        Returns:
+            The tests that the container deselected, taken out of `items`.
+        """
+        deselected = [item for item in items if isinstance(item, ContainerItem) and item.index is None]
+        kept = [item for item in items if not (isinstance(item, ContainerItem) and item.index is None)]
+        in_order = iter(sorted(_container_items(kept), key=lambda item: item.index or 0))
+        items[:] = [next(in_order) if isinstance(item, ContainerItem) else item for item in kept]
+        for item in _container_items(items):
+            item.add_marker("dockerci")
+        return deselected
+
+
+def environment_report(text: str) -> pytest.CollectReport:
+    """The one error that stands for a run whose environment never came up."""
+    return pytest.CollectReport(nodeid=ENVIRONMENT_NODEID, outcome="failed", longrepr=text, result=[])
+
+
+def _container_items(items: Iterable[pytest.Item]) -> list[ContainerItem]:
+    return [item for item in items if isinstance(item, ContainerItem)]
+
+
+class _NoTree:
+    """A tree without nodes: of a folder that was not asked for, or whose environment failed."""
+
+    def directory_children(self, path: Path) -> Iterable[int]:
+        return ()
+
+    def directory_report(self, path: Path) -> None:
+        return None
+
+
+_EMPTY_TREE: Any = _NoTree()

@@ -1,0 +1,290 @@
+"""The container's tests as nodes of the host's collection tree.
+
+Real nodes on real host paths, so that selection, reports, IDEs and plugins work as ever.
+They know no Docker: what a test does is asked of a `TestRunner`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from pytest_dockerci.reports import exception_like, restore, transplant
+
+if TYPE_CHECKING:
+    from pytest_dockerci.paths import PathMap
+    from pytest_dockerci.remote_run import Collection, TestRecord
+
+# Marks that the container has acted on; the host's pytest must not act on them once more.
+_MARKS_OF_THE_CONTAINER = frozenset({"skip", "skipif", "xfail", "usefixtures", "filterwarnings", "parametrize"})
+
+
+class TestRunner(Protocol):
+    """Runs the tests of the container."""
+
+    __test__ = False
+
+    paths: PathMap
+
+    def record(self, item: ContainerItem) -> TestRecord:
+        """Wait for what comes of a test.
+
+        Raises:
+            DockerCIError: The test was not run.
+        """
+
+
+class ContainerTree:
+    """The container's collection, arranged for the host's collectors to walk."""
+
+    def __init__(self, collection: Collection, runner: TestRunner) -> None:
+        self.runner = runner
+        self.rows = collection.rows
+        self.index_of = {number: index for index, number in enumerate(collection.items)}
+        self.deselected = frozenset(collection.deselected)
+        self.reports = dict(collection.reports)
+        self._children: dict[int, list[int]] = {}
+        self._directories: dict[Path, list[int]] = {}
+        self._files: dict[Path, list[int]] = {}
+        self._hosts: list[Path] = []
+        for number, row in enumerate(self.rows):
+            self._children.setdefault(row["parent"], []).append(number)
+            host_path = runner.paths.to_host(row["path"]) or Path(row["path"])
+            self._hosts.append(host_path)
+            if row["kind"] == "directory":
+                self._directories.setdefault(host_path, []).append(number)
+            elif row["kind"] == "file":
+                self._files.setdefault(host_path, []).append(number)
+
+    def host_path(self, number: int) -> Path:
+        """Host path of a node."""
+        return self._hosts[number]
+
+    def children(self, number: int) -> Iterable[int]:
+        """Numbers of the nodes below a node."""
+        return self._children.get(number, ())
+
+    def directory_children(self, path: Path) -> Iterator[int]:
+        """Numbers of the nodes directly in a host directory."""
+        for number in self._directories.get(path, ()):
+            yield from self.children(number)
+
+    def directory_report(self, path: Path) -> dict[str, Any] | None:
+        """The collection report of a directory that failed or was skipped."""
+        for number in self._directories.get(path, ()):
+            if number in self.reports:
+                return self.reports[number]
+        return None
+
+    def files_at(self, path: Path) -> Iterable[int]:
+        """Numbers of the file nodes of a host path: a file can be collected in more than one way."""
+        return self._files.get(path, ())
+
+    def directory_number(self, path: Path) -> int | None:
+        """The number of a directory's node."""
+        return next(iter(self._directories.get(path, ())), None)
+
+
+class ContainerNode(pytest.Collector):
+    """What all collectors of the container's tree share."""
+
+    tree: ContainerTree
+    number: int | None = None
+
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        """The nodes below, made from the container's rows."""
+        if self.number is None:
+            return
+        for child in self.tree.children(self.number):
+            yield make_node(self, self.tree, child)
+
+    def remote_report(self) -> dict[str, Any] | None:
+        """The container's collection report, when it failed or was skipped."""
+        return None if self.number is None else self.tree.reports.get(self.number)
+
+    def __repr__(self) -> str:
+        kind = "Dir" if self.number is None else str(self.tree.rows[self.number]["type"])
+        return f"<{kind} {self.name}>"
+
+
+class ContainerFile(ContainerNode, pytest.File):
+    """A file of the container's suite: a test module, a doctest file, or what its plugins collect."""
+
+
+class ContainerCollector(ContainerNode):
+    """A class, or any other collector within a file."""
+
+
+class ContainerDirectory(ContainerNode, pytest.Directory):
+    """A folder of the container's suite; host tests below it are collected by the host."""
+
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        """The container's nodes in this folder."""
+        for child in self.tree.directory_children(self.path):
+            yield make_node(self, self.tree, child)
+
+    def remote_report(self) -> dict[str, Any] | None:
+        """The container's collection report of this folder (a conftest.py that cannot be imported)."""
+        return self.tree.directory_report(self.path)
+
+
+class ContainerItem(pytest.Item):
+    """One test of the container.
+
+    Attributes:
+        index: Its position in the container's collection; None when the container deselected it.
+    """
+
+    tree: ContainerTree
+    number: int
+    index: int | None
+    originalname: str | None
+    _location: tuple[str, int | None, str]
+    _record: TestRecord | None = None
+
+    def setup(self) -> None:
+        """Wait for the test's result; raise what its set-up raised."""
+        self._record = None
+        self._record = self.tree.runner.record(self)
+        self._raise_for("setup")
+
+    def runtest(self) -> None:
+        """Raise what the test raised."""
+        self._raise_for("call")
+
+    def teardown(self) -> None:
+        """Raise what the test's tear-down raised."""
+        self._raise_for("teardown")
+
+    def _raise_for(self, when: str) -> None:
+        record = self._record
+        if record is None or record.passed is not None:
+            return
+        if record.died is not None and _phase_of_death(record) == when:
+            raise WorkerDiedError(record)
+        for data, class_names in record.reports:
+            if data.get("when") == when and data.get("$report_type") == "TestReport" and class_names:
+                raise exception_like(class_names, _message_of(data))
+        if record.stopped is not None and when == "call":
+            if record.stopped.kind == "interrupt":
+                raise KeyboardInterrupt
+            status = record.stopped.exit_status
+            raise pytest.exit.Exception(record.stopped.reason, returncode=None if status < 0 else status)
+
+    def report(self, report: pytest.TestReport) -> list[Any]:
+        """Complete the host's report of a phase from the container's.
+
+        Returns:
+            Further reports of that phase (subtests), which come before it.
+        """
+        record = self._record
+        if record is None:
+            return []
+        if record.passed is not None:
+            _, start, *durations = record.passed
+            phase = ("setup", "call", "teardown").index(report.when)
+            report.duration = durations[phase]
+            report.start = start + sum(durations[:phase])
+            report.stop = report.start + report.duration
+            return []
+        further = []
+        for data, _ in record.reports:
+            if data.get("when") != report.when:
+                continue
+            if data.get("$report_type") == "TestReport":
+                transplant(self.config, data, report, self.tree.runner.paths)
+            else:
+                extra = restore(self.config, data, self.tree.runner.paths)
+                extra.nodeid = self.nodeid
+                further.append(extra)
+        return further
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:  # noqa: ARG002
+        """The text for what has no traceback of the container: it is not the host's stack that matters."""
+        return str(excinfo.value)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Where the test is defined."""
+        _, line, domain = self._location
+        return self.path, line, domain
+
+    @property
+    def location(self) -> tuple[str, int | None, str]:
+        """As the container's pytest gave it: the path relative to rootdir, the line from 0, the dotted name."""
+        return self._location
+
+    def iter_markers_with_node(self, name: str | None = None) -> Iterator[tuple[Any, pytest.Mark]]:
+        """The marks; those that the container acts on only when all are asked for (as ``-m`` does)."""
+        if name in _MARKS_OF_THE_CONTAINER:
+            return iter(())
+        return super().iter_markers_with_node(name)
+
+    def __repr__(self) -> str:
+        return f"<{self.tree.rows[self.number]['type']} {self.name}>"
+
+
+class WorkerDiedError(Exception):
+    """The Python process in the container died while a test ran."""
+
+    def __init__(self, record: TestRecord) -> None:
+        died = record.died
+        assert died is not None  # noqa: S101 - callers look first
+        lines = [f"{died.cause} (in {died.when})"]
+        if died.output:
+            lines += ["what it printed last:", *(f"  {line}" for line in died.output.splitlines()[-60:])]
+        super().__init__("\n".join(lines))
+
+
+def _phase_of_death(record: TestRecord) -> str:
+    when = record.died.when if record.died is not None else ""
+    return when if when in ("setup", "call", "teardown") else "call"
+
+
+def _message_of(data: dict[str, Any]) -> str:
+    longrepr = data.get("longrepr")
+    if isinstance(longrepr, dict):
+        crash = longrepr.get("reprcrash")
+        return str(crash.get("message", "")) if isinstance(crash, dict) else ""
+    if isinstance(longrepr, list) and longrepr:
+        return str(longrepr[-1])
+    return str(longrepr or "")
+
+
+def make_node(parent: Any, tree: ContainerTree, number: int) -> Any:
+    """The host's node for a row of the container's tree."""
+    row = tree.rows[number]
+    node: Any
+    if row["kind"] == "directory":
+        node = ContainerDirectory.from_parent(parent, path=tree.host_path(number))
+    elif row["kind"] == "file":
+        node = ContainerFile.from_parent(parent, path=tree.host_path(number))
+    elif row["kind"] == "item":
+        node = ContainerItem.from_parent(parent, name=row["name"], **_nodeid(parent, row))
+        node.index = tree.index_of.get(number)
+        path, line, domain = row["location"]
+        node._location = (path, line, domain)  # noqa: SLF001 - our own class
+        node.originalname = row.get("originalname")
+    else:
+        node = ContainerCollector.from_parent(parent, name=row["name"], **_nodeid(parent, row))
+    node.tree = tree
+    node.number = number
+    _add_keywords(node, row)
+    return node
+
+
+def _nodeid(parent: Any, row: dict[str, Any]) -> dict[str, str]:
+    """The container's node id, where it is not what pytest would make of the names."""
+    if row["nodeid"] == f"{parent.nodeid}::{row['name']}":
+        return {}
+    return {"nodeid": row["nodeid"]}
+
+
+def _add_keywords(node: Any, row: dict[str, Any]) -> None:
+    for name, args, kwargs in row["markers"]:
+        # `Mark` has no public constructor that takes a name which the host did not register.
+        node.own_markers.append(pytest.Mark(name, tuple(args), kwargs, _ispytest=True))
+    node.extra_keyword_matches.update(row["keywords"])
+    node.keywords.update(dict.fromkeys(row["keywords"], True))

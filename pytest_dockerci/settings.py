@@ -1,0 +1,299 @@
+"""All settings: one table, from which pytest's options are made, and one frozen value that the rest reads.
+
+Pure but for reading pytest's configuration; importing this costs nothing that pytest has not loaded.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Literal
+
+from pytest_dockerci.errors import SettingsError
+
+if TYPE_CHECKING:
+    import pytest
+
+IniType = Literal["string", "linelist", "paths", "args", "bool"]
+
+
+@dataclass(frozen=True, slots=True)
+class IniOption:
+    """One setting of the configuration file."""
+
+    name: str
+    type: IniType
+    default: str
+    help: str
+
+
+INI_OPTIONS = (
+    IniOption(
+        "dockerci_service", "string", "", "Compose service whose image is under test; setting it switches the plugin on"
+    ),
+    IniOption("dockerci_compose", "args", "", "Compose files; default: what `docker compose` finds"),
+    IniOption("dockerci_suite", "args", "", "paths that are collected and run inside the container; default: testpaths"),
+    IniOption("dockerci_host_suite", "args", "", "paths that stay on the host even below dockerci_suite"),
+    IniOption("dockerci_env", "linelist", "", "KEY=VALUE, or KEY to pass the host's value: the testing environment"),
+    IniOption("dockerci_requirements", "linelist", "", "requirement, `-r file` or `group:name` brought beside pytest"),
+    IniOption("dockerci_container_root", "string", "", "folder in the image that stands for rootdir; default: WORKDIR"),
+    IniOption("dockerci_paths", "linelist", "", "container=host: further trees for tracebacks"),
+    IniOption("dockerci_start", "args", "", "services that are started; default: what the service depends on"),
+    IniOption("dockerci_stack", "string", "shared", "`shared`: one stack for all workers; `per-worker`: one each"),
+    IniOption("dockerci_workers", "string", "1", "containers that share the suite: a number, or `auto` (processors)"),
+    IniOption("dockerci_ready_timeout_seconds", "string", "120", "limit for services to become ready"),
+    IniOption("dockerci_build_timeout_seconds", "string", "1800", "limit for building the image; 0: none"),
+    IniOption("dockerci_test_timeout_seconds", "string", "0", "limit for each phase of a test in the container; 0: none"),
+    IniOption(
+        "dockerci_allow",
+        "args",
+        "",
+        "what is refused otherwise: privileged, docker-socket, host-namespaces, remote-include, plain-tcp",
+    ),
+)
+
+ALLOWED_NAMES = frozenset({"privileged", "docker-socket", "host-namespaces", "remote-include", "plain-tcp"})
+MAX_WORKERS = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the user asked for, checked.
+
+    Attributes:
+        rootdir: pytest's rootdir on the host.
+        service: Compose service whose image is under test.
+        compose_files: Compose files, absolute; empty: what Compose finds.
+        suite: Files and folders that run in the container, relative to rootdir.
+        host_suite: What stays on the host below them, relative to rootdir.
+        config_file: pytest's configuration file relative to rootdir; None when it lies outside.
+        environ: The testing environment.
+        requirements: As written: requirement strings, ``-r file``, ``group:name``.
+        container_root: Folder in the image that stands for rootdir; None: its WORKDIR.
+        path_pairs: Further ``(container, host)`` trees.
+        start: Services to start; empty: the closure.
+        workers: Number of containers that share the suite.
+        per_worker_stacks: One stack for each worker instead of one for all.
+        image_ref: An existing image to test instead of building one.
+        build_number: The CI system's build number, if there is one.
+    """
+
+    rootdir: Path
+    service: str
+    compose_files: tuple[Path, ...]
+    suite: tuple[PurePosixPath, ...]
+    host_suite: tuple[PurePosixPath, ...]
+    config_file: PurePosixPath | None
+    environ: Mapping[str, str]
+    requirements: tuple[str, ...]
+    container_root: PurePosixPath | None
+    path_pairs: tuple[tuple[PurePosixPath, Path], ...]
+    start: tuple[str, ...]
+    workers: int
+    per_worker_stacks: bool
+    ready_timeout_seconds: float
+    build_timeout_seconds: float
+    test_timeout_seconds: float
+    allow: frozenset[str]
+    image_ref: str | None
+    build_number: str | None
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Register every setting with pytest."""
+    group = parser.getgroup("dockerci", "dockerci: run the suite inside the image under test")
+    group.addoption(
+        "--no-dockerci", action="store_true", dest="no_dockerci", help="run the suite on the host, this time"
+    )
+    group.addoption(
+        "--dockerci-image", metavar="REF", dest="dockerci_image", help="test this existing image; build nothing"
+    )
+    group.addoption(
+        "--dockerci-workers",
+        metavar="N",
+        dest="dockerci_workers",
+        help="containers that share the suite: a number, or `auto` (processors)",
+    )
+    for option in INI_OPTIONS:
+        default: object = option.default
+        if option.type in ("args", "linelist", "paths"):
+            default = []
+        parser.addini(option.name, option.help, type=option.type, default=default)
+
+
+def is_switched_on(config: pytest.Config) -> bool:
+    """True when this run has an image under test."""
+    return bool(config.getini("dockerci_service")) and not config.known_args_namespace.no_dockerci
+
+
+def read_suite(config: pytest.Config) -> tuple[tuple[PurePosixPath, ...], tuple[PurePosixPath, ...]]:
+    """The paths of the container's suite and those that stay on the host, relative to rootdir.
+
+    Raises:
+        SettingsError: None are set, or a path leads out of rootdir or does not exist.
+    """
+    suite_setting = "dockerci_suite" if config.getini("dockerci_suite") else "testpaths"
+    suite = _paths_below(config.rootpath, suite_setting, config.getini(suite_setting))
+    if not suite:
+        raise SettingsError(
+            "pytest-dockerci: no tests are named for the container",
+            why="neither dockerci_suite nor testpaths is set",
+            fix=f"add to {_config_name(config)}: dockerci_suite = tests",
+        )
+    host_suite = _paths_below(config.rootpath, "dockerci_host_suite", config.getini("dockerci_host_suite"))
+    return suite, host_suite
+
+
+def read_settings(config: pytest.Config, environ: Mapping[str, str]) -> Settings:
+    """Read and check every setting.
+
+    Args:
+        config: pytest's configuration, complete.
+        environ: The host's environment.
+
+    Raises:
+        SettingsError: Names the setting, its value and what would be right.
+    """
+    suite, host_suite = read_suite(config)
+    workers = config.getoption("dockerci_workers") or config.getini("dockerci_workers")
+    root = str(config.getini("dockerci_container_root"))
+    if root and not root.startswith("/"):
+        raise _bad_value("dockerci_container_root", root, "an absolute path in the image, for instance /app")
+    return Settings(
+        rootdir=config.rootpath,
+        service=str(config.getini("dockerci_service")),
+        compose_files=tuple(config.rootpath / name for name in config.getini("dockerci_compose")),
+        suite=suite,
+        host_suite=host_suite,
+        config_file=_config_file(config),
+        environ=parse_environ(config.getini("dockerci_env"), environ),
+        requirements=tuple(line for line in config.getini("dockerci_requirements") if line),
+        container_root=PurePosixPath(root) if root else None,
+        path_pairs=tuple(_path_pair(config.rootpath, line) for line in config.getini("dockerci_paths")),
+        start=tuple(config.getini("dockerci_start")),
+        workers=parse_workers(str(workers), os.cpu_count() or 1),
+        per_worker_stacks=_parse_stack(str(config.getini("dockerci_stack"))),
+        ready_timeout_seconds=_seconds(config, "dockerci_ready_timeout_seconds"),
+        build_timeout_seconds=_seconds(config, "dockerci_build_timeout_seconds"),
+        test_timeout_seconds=_seconds(config, "dockerci_test_timeout_seconds"),
+        allow=_parse_allow(config.getini("dockerci_allow")),
+        image_ref=config.getoption("dockerci_image"),
+        build_number=find_build_number(environ),
+    )
+
+
+def parse_environ(lines: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
+    """The testing environment that ``KEY=VALUE`` and ``KEY`` lines describe.
+
+    A ``KEY`` that the host's environment lacks is left out.
+
+    Raises:
+        SettingsError: A line is neither.
+    """
+    result: dict[str, str] = {}
+    for line in lines:
+        name, has_value, value = line.partition("=")
+        name = name.strip()
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            raise _bad_value("dockerci_env", line, "KEY=VALUE, or KEY to pass the host's value through")
+        if has_value:
+            result[name] = value.strip()
+        elif name in environ:
+            result[name] = environ[name]
+    return result
+
+
+def parse_workers(text: str, processors: int) -> int:
+    """The number of workers that a number or ``auto`` asks for.
+
+    Raises:
+        SettingsError: It is neither, or out of range.
+    """
+    if text == "auto":
+        return processors
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_WORKERS:
+        raise _bad_value("dockerci_workers", text, f"a number from 1 to {MAX_WORKERS}, or auto")
+    return int(text)
+
+
+def find_build_number(environ: Mapping[str, str]) -> str | None:
+    """The build number of the CI system that runs us, if one does.
+
+    Source: the systems' own documentation of predefined variables (Jenkins ``BUILD_NUMBER``,
+    GitHub Actions ``GITHUB_RUN_NUMBER``, GitLab CI ``CI_PIPELINE_IID``, Buildkite
+    ``BUILDKITE_BUILD_NUMBER``, CircleCI ``CIRCLE_BUILD_NUM``, Azure ``BUILD_BUILDID``).
+    """
+    names = (
+        "GITHUB_RUN_NUMBER",
+        "CI_PIPELINE_IID",
+        "BUILDKITE_BUILD_NUMBER",
+        "CIRCLE_BUILD_NUM",
+        "BUILD_BUILDID",
+        "BUILD_NUMBER",
+    )
+    return next((environ[name] for name in names if environ.get(name)), None)
+
+
+def _paths_below(rootdir: Path, setting: str, values: Sequence[str]) -> tuple[PurePosixPath, ...]:
+    paths = []
+    for value in values:
+        path = Path(os.path.normpath(rootdir / value))
+        if not path.is_relative_to(rootdir):
+            raise _bad_value(setting, value, f"a path below {rootdir}")
+        if not path.exists():
+            raise SettingsError(
+                f"pytest-dockerci: {setting} names {value}, which does not exist",
+                why=f"looked for {path}",
+                fix=f"correct {setting}, or create it",
+            )
+        paths.append(PurePosixPath(path.relative_to(rootdir).as_posix()))
+    return tuple(dict.fromkeys(paths))
+
+
+def _config_file(config: pytest.Config) -> PurePosixPath | None:
+    if config.inipath is None or not config.inipath.is_relative_to(config.rootpath):
+        return None
+    return PurePosixPath(config.inipath.relative_to(config.rootpath).as_posix())
+
+
+def _config_name(config: pytest.Config) -> str:
+    return config.inipath.name if config.inipath is not None else "pytest.ini"
+
+
+def _path_pair(rootdir: Path, line: str) -> tuple[PurePosixPath, Path]:
+    container, separator, host = line.partition("=")
+    if not separator or not container.strip().startswith("/") or not host.strip():
+        raise _bad_value("dockerci_paths", line, "container=host, for instance /usr/src/lib=lib")
+    return PurePosixPath(container.strip()), rootdir / host.strip()
+
+
+def _parse_stack(text: str) -> bool:
+    if text not in ("shared", "per-worker"):
+        raise _bad_value("dockerci_stack", text, "shared, or per-worker")
+    return text == "per-worker"
+
+
+def _parse_allow(names: Sequence[str]) -> frozenset[str]:
+    for name in names:
+        if name not in ALLOWED_NAMES:
+            raise _bad_value("dockerci_allow", name, ", ".join(sorted(ALLOWED_NAMES)))
+    return frozenset(names)
+
+
+def _seconds(config: pytest.Config, name: str) -> float:
+    text = str(config.getini(name))
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise _bad_value(name, text, "a number of seconds, 0 or more")
+    return seconds
+
+
+def _bad_value(setting: str, value: str, allowed: str) -> SettingsError:
+    return SettingsError(f"pytest-dockerci: {setting} = {shlex.quote(value)} cannot be used", fix=f"write {allowed}")

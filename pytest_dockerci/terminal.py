@@ -1,0 +1,183 @@
+"""What the preparation and the end of a run look like on the terminal."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_dockerci.host_run import HostRun
+
+_MAX_STATUS_CHARACTERS = 100
+
+
+class TerminalProgress:
+    """Shows progress through pytest's terminal writer; keeps how long each phase took.
+
+    Lines come from any thread. On a terminal the status replaces itself; elsewhere each new
+    one is a line of its own.
+
+    Args:
+        config: pytest's configuration; its reporter is looked up when the first line comes.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._lock = threading.RLock()
+        self._status = ""
+        self._seen_statuses: set[str] = set()
+        self._phases: dict[str, float] = {}
+
+    @property
+    def phases(self) -> Mapping[str, float]:
+        """Seconds by phase, in the order in which they began."""
+        return dict(self._phases)
+
+    def line(self, text: str) -> None:
+        """A line that stays; not shown under ``-q``."""
+        if self._config.get_verbosity() < 0:
+            return
+        with self._lock, self._uncaptured():
+            self._clear_status()
+            for part in text.splitlines():
+                self._writer().line(printable(part))
+            self._draw_status()
+
+    def detail(self, text: str) -> None:
+        """A line under ``-v``; otherwise it passes by as the status."""
+        if self._config.get_verbosity() > 0:
+            self.line(text)
+        else:
+            self.passing(text)
+
+    def passing(self, text: str) -> None:
+        """A status for short work: only a terminal, where it goes again, shows it."""
+        if self._is_terminal():
+            self.status(text)
+
+    def status(self, text: str) -> None:
+        """What is waited for right now."""
+        if self._config.get_verbosity() < 0:
+            return
+        with self._lock, self._uncaptured():
+            if self._is_terminal():
+                self._clear_status()
+                self._status = printable(text)[:_MAX_STATUS_CHARACTERS]
+                self._draw_status()
+            elif text and text not in self._seen_statuses:
+                self._seen_statuses.add(text)
+                self._writer().line(printable(text))
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Measure a phase; one that comes again is added up."""
+        start = time.monotonic()
+        self._phases.setdefault(name, 0.0)
+        try:
+            yield
+        finally:
+            self._phases[name] += time.monotonic() - start
+
+    def output(self, stream: str, text: str) -> None:
+        """Show what passed pytest's capture by in the container."""
+        del stream
+        with self._lock, self._uncaptured():
+            self._clear_status()
+            self._writer().write(printable(text), flush=True)
+
+    def _writer(self) -> Any:
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is None:
+            return self._config.get_terminal_writer()
+        reporter.ensure_newline()
+        return reporter._tw  # noqa: SLF001 - the reporter has no public way to write without a newline
+
+    def _is_terminal(self) -> bool:
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        return reporter is not None and bool(reporter.isatty)
+
+    def _clear_status(self) -> None:
+        if self._status:
+            self._writer().write("\r" + " " * len(self._status) + "\r", flush=True)
+            self._status = ""
+
+    def _draw_status(self) -> None:
+        if self._status:
+            self._writer().write(self._status, flush=True)
+
+    @contextmanager
+    def _uncaptured(self) -> Iterator[None]:
+        capture = self._config.pluginmanager.get_plugin("capturemanager")
+        if capture is None or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        with capture.global_and_fixture_disabled():
+            yield
+
+
+def printable(text: str) -> str:
+    """Text from outside without what could drive a terminal or a CI system: only colours, tabs and newlines stay.
+
+    A carriage return before a newline goes; other control characters are shown escaped.
+    """
+    result = []
+    position = 0
+    while position < len(text):
+        character = text[position]
+        if character == "\x1b":
+            end = _end_of_color(text, position)
+            if end:
+                result.append(text[position:end])
+                position = end
+                continue
+        if character in "\n\t" or (character.isprintable() and character not in _DIRECTION_CONTROLS):
+            result.append(character)
+        elif character == "\r" and text[position + 1 : position + 2] == "\n":
+            pass
+        else:
+            result.append(character.encode("unicode_escape").decode("ascii"))
+        position += 1
+    return "".join(result)
+
+
+_DIRECTION_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
+
+
+def _end_of_color(text: str, start: int) -> int:
+    """Where a colour sequence (``ESC [ digits ; digits m``) ends; 0 when it is none."""
+    position = start + 2
+    if text[start + 1 : position] != "[":
+        return 0
+    while text[position : position + 1] in "0123456789;" and position < len(text):
+        position += 1
+    return position + 1 if text[position : position + 1] == "m" else 0
+
+
+def format_seconds(seconds: float) -> str:
+    """A duration as a person reads it: ``0.42 s``, ``12.3 s``, ``3 min 05 s``."""
+    if seconds >= 60:  # noqa: PLR2004 - a minute
+        minutes, rest = divmod(round(seconds), 60)
+        return f"{minutes} min {rest:02d} s"
+    return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"  # noqa: PLR2004 - three digits are enough
+
+
+def write_summary(reporter: Any, run: HostRun) -> None:
+    """The last lines of a run: what went wrong with it, and how long each phase took."""
+    if run.failure is not None and run.tree is not None:
+        reporter.section("dockerci", sep="=", red=True)
+        for line in str(run.failure).splitlines():
+            reporter.write_line(printable(line))
+    leftovers = run.cleanup_error()
+    if leftovers is not None:
+        reporter.section("dockerci: clean-up incomplete", sep="=", yellow=True)
+        for line in str(leftovers).splitlines():
+            reporter.write_line(printable(line))
+    phases = run.progress.phases
+    if phases and run.config.get_verbosity() >= 0:
+        times = " | ".join(f"{name} {format_seconds(seconds)}" for name, seconds in phases.items())
+        reporter.write_line(f"dockerci: {times}")
