@@ -1,0 +1,88 @@
+"""Tar archives of files on the host, owned by a user of the image."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import tarfile
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+_LEFT_OUT = frozenset({"__pycache__", ".git", ".hg", ".pytest_cache"})
+_COMPILED = (".pyc", ".pyo")
+
+
+class ArchiveWriter:
+    """Writes one archive.
+
+    Args:
+        file: Takes it.
+        uid: Owner of everything in it.
+        gid: Group of everything in it.
+    """
+
+    def __init__(self, file: IO[bytes], *, uid: int, gid: int) -> None:
+        self._tar = tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT)  # noqa: SIM115 - `close` ends it
+        self._uid = uid
+        self._gid = gid
+
+    def close(self) -> None:
+        """Write the end of the archive."""
+        self._tar.close()
+
+    def add_folder(self, path: PurePosixPath, *, mode: int = 0o755) -> None:
+        """Add an empty folder; its parents must exist where the archive is taken apart."""
+        info = tarfile.TarInfo(str(path))
+        info.type = tarfile.DIRTYPE
+        info.mode = mode
+        self._add(info, None)
+
+    def add_bytes(self, path: PurePosixPath, data: bytes, *, mode: int = 0o644) -> None:
+        """Add a file."""
+        info = tarfile.TarInfo(str(path))
+        info.size = len(data)
+        info.mode = mode
+        self._add(info, io.BytesIO(data))
+
+    def add_file(self, path: PurePosixPath, host_path: Path) -> None:
+        """Add a file, a folder's own entry or a symbolic link, as it is; other kinds are left out."""
+        status = host_path.lstat()
+        info = tarfile.TarInfo(str(path))
+        info.mode = stat.S_IMODE(status.st_mode)
+        info.mtime = status.st_mtime
+        if stat.S_ISLNK(status.st_mode):
+            info.type = tarfile.SYMTYPE
+            info.linkname = os.readlink(host_path)
+            self._add(info, None)
+        elif stat.S_ISDIR(status.st_mode):
+            info.type = tarfile.DIRTYPE
+            self._add(info, None)
+        elif stat.S_ISREG(status.st_mode):
+            with host_path.open("rb") as file:
+                info.size = os.fstat(file.fileno()).st_size
+                self._add(info, file)
+
+    def add_tree(
+        self, path: PurePosixPath, host_folder: Path, *, is_left_out: Callable[[Path], bool] = lambda _: False
+    ) -> None:
+        """Add a folder with all below it, in a stable order.
+
+        Left out: caches of Python and pytest, version control, virtual environments, and what
+        `is_left_out` says; symbolic links are not followed.
+        """
+        self.add_file(path, host_folder)
+        for entry in sorted(os.scandir(host_folder), key=lambda entry: entry.name):
+            host_path = Path(entry.path)
+            if entry.name in _LEFT_OUT or entry.name.endswith(_COMPILED) or is_left_out(host_path):
+                continue
+            if not entry.is_dir(follow_symlinks=False):
+                self.add_file(path / entry.name, host_path)
+            elif not (host_path / "pyvenv.cfg").exists():
+                self.add_tree(path / entry.name, host_path, is_left_out=is_left_out)
+
+    def _add(self, info: tarfile.TarInfo, file: IO[bytes] | None) -> None:
+        info.uid = self._uid
+        info.gid = self._gid
+        self._tar.addfile(info, file)

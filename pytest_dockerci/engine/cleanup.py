@@ -1,0 +1,120 @@
+"""Removal of everything that a run left on the engine: by its labels, whatever created it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import docker.errors
+import requests.exceptions
+
+if TYPE_CHECKING:
+    from pytest_dockerci.engine.client import Engine
+
+_PARALLEL = 16
+_MAX_PASSES = 8
+_PAUSE_SECONDS = 0.1
+_GONE = (404, 304)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineObject:
+    """Something on the engine that can be removed.
+
+    Attributes:
+        kind: ``container``, ``network`` or ``volume``.
+        key: What the engine knows it by.
+        name: What a person knows it by.
+        labels: Its labels.
+    """
+
+    kind: str
+    key: str
+    name: str
+    labels: Mapping[str, str]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+def list_objects(engine: Engine, filters: Mapping[str, list[str]]) -> list[EngineObject]:
+    """The containers, networks and volumes that carry labels, in the order in which they can be removed."""
+    api = engine.client.api
+    wanted = dict(filters)
+    containers = [
+        EngineObject(
+            kind="container",
+            key=data["Id"],
+            name=(data.get("Names") or [data["Id"][:12]])[0].lstrip("/"),
+            labels=data.get("Labels") or {},
+        )
+        for data in api.containers(all=True, filters=wanted)
+    ]
+    networks = [
+        EngineObject(kind="network", key=data["Id"], name=data["Name"], labels=data.get("Labels") or {})
+        for data in api.networks(filters=wanted)
+    ]
+    volumes = [
+        EngineObject(kind="volume", key=data["Name"], name=data["Name"], labels=data.get("Labels") or {})
+        for data in api.volumes(filters=wanted).get("Volumes") or []
+    ]
+    return [*containers, *networks, *volumes]
+
+
+def remove_objects(engine: Engine, list_them: Callable[[], list[EngineObject]], *, settle: bool) -> tuple[str, ...]:
+    """Remove what the listing names, until it names nothing.
+
+    Args:
+        engine: The engine.
+        list_them: Asked again after each pass: a request that was under way when its client was
+            killed may still create something.
+        settle: Look once more, a moment later, even when the listing is empty at once.
+
+    Returns:
+        What is still there, and why.
+    """
+    problems: dict[str, str] = {}
+    is_settled = not settle
+    for _ in range(_MAX_PASSES):
+        objects = list_them()
+        if not objects:
+            if is_settled:
+                return ()
+            is_settled = True
+            time.sleep(_PAUSE_SECONDS)
+            continue
+        problems = {}
+        with ThreadPoolExecutor(max_workers=_PARALLEL) as pool:
+            for kind in ("container", "network", "volume"):
+                of_kind = [thing for thing in objects if thing.kind == kind]
+                for thing, problem in zip(of_kind, pool.map(lambda thing: _remove(engine, thing), of_kind), strict=True):
+                    if problem:
+                        problems[thing.key] = problem
+        if problems:
+            time.sleep(_PAUSE_SECONDS)
+    return tuple(
+        f"{thing}: {problems[thing.key]}" if thing.key in problems else str(thing) for thing in list_them()
+    )
+
+
+def _remove(engine: Engine, thing: EngineObject) -> str:
+    """Remove one object; why it could not be done, empty when it is gone."""
+    api = engine.client.api
+    try:
+        match thing.kind:
+            case "container":
+                api.remove_container(thing.key, force=True, v=True)
+            case "network":
+                api.remove_network(thing.key)
+            case _:
+                api.remove_volume(thing.key, force=True)
+    except docker.errors.APIError as error:
+        if error.status_code in _GONE:
+            return ""
+        return str(error.explanation or error)
+    except requests.exceptions.RequestException as error:
+        return str(error)
+    return ""

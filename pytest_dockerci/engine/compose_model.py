@@ -1,0 +1,209 @@
+"""The project's Compose files as Compose itself resolves them, and questions about them.
+
+`read_model` asks ``docker compose config``; everything else is pure.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_dockerci.engine.command import Commands, Completed, mask_secrets
+from pytest_dockerci.errors import SettingsError
+
+_TIMEOUT_SECONDS = 60.0
+_HOST_NAMESPACE_KEYS = ("network_mode", "pid", "ipc", "uts", "userns_mode", "cgroup")
+_ENGINE_SOCKETS = ("/docker.sock", "/docker_engine", "/containerd.sock", "/podman.sock")
+_REMOTE = re.compile(r"oci://|https?://|git@|\.git\b|ssh://")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComposeModel:
+    """What the Compose files mean.
+
+    Attributes:
+        data: The resolved model with the services of all profiles, as ``config --format json`` prints it:
+            absolute paths, ``$`` doubled.
+        active: Services of the active profiles.
+        project: The name of the project as Compose would call it.
+        warnings: What Compose remarked, for instance variables that are not set.
+    """
+
+    data: dict[str, Any]
+    active: frozenset[str]
+    project: str
+    warnings: tuple[str, ...]
+
+    @property
+    def services(self) -> dict[str, dict[str, Any]]:
+        """Name to definition."""
+        services: dict[str, dict[str, Any]] = self.data.get("services") or {}
+        return services
+
+
+def read_model(
+    commands: Commands, rootdir: Path, files: Sequence[Path], *, project: str, allow: frozenset[str]
+) -> ComposeModel:
+    """Have Compose resolve the files.
+
+    Args:
+        commands: Runs Compose.
+        rootdir: Where Compose looks for files when none are given.
+        files: Compose files, later ones override.
+        project: The name under which the stack will run.
+        allow: Names of `dockerci_allow`.
+
+    Raises:
+        SettingsError: Compose refuses them, in its words.
+    """
+    for file in files:
+        if not file.is_file():
+            raise SettingsError(
+                f"the Compose file {file} does not exist", fix="correct dockerci_compose, or create the file"
+            )
+    arguments = [part for file in files for part in ("--file", str(file))]
+    config = ["config", "--format", "json"]
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        active = pool.submit(_run, commands, ["docker", "compose", *arguments, *config], rootdir, allow)
+        every = ["docker", "compose", *arguments, "--project-name", project, "--profile", "*", *config]
+        completed = _run(commands, every, rootdir, allow)
+        active_completed = active.result()
+    for outcome in (completed, active_completed):
+        if not outcome.is_ok:
+            raise _refused(outcome, rootdir, files)
+    active_data = json.loads(active_completed.stdout)
+    return ComposeModel(
+        data=json.loads(completed.stdout),
+        active=frozenset(active_data.get("services") or {}),
+        project=str(active_data.get("name", "")),
+        warnings=parse_warnings(active_completed.stderr),
+    )
+
+
+def _run(commands: Commands, argv: Sequence[str], rootdir: Path, allow: frozenset[str]) -> Completed:
+    remote = "true" if "remote-include" in allow else "false"
+    environ = {"COMPOSE_EXPERIMENTAL_GIT_REMOTE": remote, "COMPOSE_EXPERIMENTAL_OCI_REMOTE": remote}
+    return commands.run(argv, cwd=rootdir, timeout_seconds=_TIMEOUT_SECONDS, environ=environ)
+
+
+def _refused(completed: Completed, rootdir: Path, files: Sequence[Path]) -> SettingsError:
+    said = mask_secrets(completed.stderr).strip()
+    lines = [line for line in said.splitlines() if not line.startswith("time=")] or said.splitlines()
+    names = ", ".join(str(file) for file in files) or f"the Compose files of {rootdir}"
+    if "no configuration file provided" in said:
+        return SettingsError(
+            f"there is no Compose file in {rootdir}", why=lines[0], fix="create compose.yaml, or set dockerci_compose"
+        )
+    fix = "`docker compose config` shows the same; correct the file"
+    if _REMOTE.search(said):
+        fix = "files from elsewhere are refused; to accept them: dockerci_allow = remote-include"
+    return SettingsError(f"Compose cannot read {names}", why="\n".join(lines), fix=fix)
+
+
+def parse_warnings(text: str) -> tuple[str, ...]:
+    """The messages of Compose's warning lines, each once."""
+    found = re.findall(r'level=warning msg="((?:[^"\\]|\\.)*)"', text)
+    return tuple(dict.fromkeys(re.sub(r"\\(.)", r"\1", message) for message in found))
+
+
+def require_services(model: ComposeModel, names: Iterable[str], setting: str) -> None:
+    """Check that services exist.
+
+    Raises:
+        SettingsError: One does not; lists those that do.
+    """
+    for name in names:
+        if name not in model.services:
+            known = ", ".join(sorted(model.services)) or "none"
+            raise SettingsError(
+                f"{setting} names the service {name!r}, which the Compose files do not have",
+                why=f"their services: {known}",
+                fix=f"correct {setting}",
+            )
+
+
+def direct_dependencies(service: Mapping[str, Any]) -> tuple[str, ...]:
+    """The services that Compose starts before this one."""
+    names = list(service.get("depends_on") or {})
+    names += [link.partition(":")[0] for link in service.get("links") or []]
+    for key in ("network_mode", "pid", "ipc"):
+        kind, _, name = str(service.get(key) or "").partition(":")
+        if kind == "service":
+            names.append(name)
+    names += [str(source).partition(":")[0] for source in service.get("volumes_from") or []]
+    return tuple(dict.fromkeys(names))
+
+
+def closure(model: ComposeModel, names: Iterable[str]) -> tuple[str, ...]:
+    """The services and all that they depend on, dependencies first."""
+    found: dict[str, None] = {}
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in found or name in path or name not in model.services:
+            return
+        for dependency in direct_dependencies(model.services[name]):
+            visit(dependency, (*path, name))
+        found[name] = None
+
+    for name in names:
+        visit(name, ())
+    return tuple(found)
+
+
+def choose_started(model: ComposeModel, service: str, start: Sequence[str]) -> tuple[str, ...]:
+    """The services that a run starts besides the test containers, dependencies first.
+
+    `start` and what it depends on; without it, what the service under test depends on; where it
+    declares nothing, every other service of the active profiles. The test containers themselves
+    need what the service's links and namespaces name, in each case.
+    """
+    needed = [
+        name
+        for name in direct_dependencies({**model.services[service], "depends_on": None})
+        if name in model.services
+    ]
+    if start:
+        return closure(model, [*start, *needed])
+    dependencies = direct_dependencies(model.services[service])
+    if dependencies:
+        return closure(model, dependencies)
+    others = [name for name in model.services if name in model.active and name != service]
+    return closure(model, others)
+
+
+def require_allowed(model: ComposeModel, names: Iterable[str], allow: frozenset[str]) -> None:
+    """Check that no service asks for power over the host.
+
+    Raises:
+        SettingsError: One does, and `dockerci_allow` does not name it.
+    """
+    for name in names:
+        for permission, reason in powers(model.services[name]):
+            if permission not in allow:
+                raise SettingsError(
+                    f"the service {name!r} asks for power over the machine that runs it",
+                    why=reason,
+                    fix=f"remove it, or accept it: dockerci_allow = {permission}",
+                )
+
+
+def powers(service: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What gives a service power over the host: ``(name in dockerci_allow, the words of the Compose file)``."""
+    found = []
+    if service.get("privileged"):
+        found.append(("privileged", "privileged: true"))
+    if (service.get("build") or {}).get("privileged"):
+        found.append(("privileged", "build: privileged: true"))
+    for volume in service.get("volumes") or []:
+        source = str(volume.get("source") or "")
+        if volume.get("type") in ("bind", "npipe") and source.endswith(_ENGINE_SOCKETS):
+            found.append(("docker-socket", f"volumes: {source}"))
+    found += [
+        ("host-namespaces", f"{key}: host") for key in _HOST_NAMESPACE_KEYS if service.get(key) == "host"
+    ]
+    return found

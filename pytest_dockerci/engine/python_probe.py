@@ -1,0 +1,252 @@
+"""The Python in an image: which interpreter, which version, what is installed.
+
+Asked of the image itself, once for each image id, in a throw-away container that runs the
+interpreter and nothing else: no shell, no network, no entrypoint of the image.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import docker.errors
+
+from pytest_dockerci.engine.labels import RunIdentity
+from pytest_dockerci.errors import ImageUnusableError
+
+if TYPE_CHECKING:
+    from pytest_dockerci.engine.client import Engine
+
+CANDIDATES = (
+    "python3",
+    "python",
+    "/usr/local/bin/python3",
+    "/usr/bin/python3",
+    "/opt/venv/bin/python",
+    "/venv/bin/python",
+    "/app/.venv/bin/python",
+)
+OLDEST_PYTHON = (3, 8)
+_FORMAT = 1
+_TIMEOUT_SECONDS = 60
+# Runs under whatever Python an image has, so that an old one can say how old it is.
+_PROGRAM = r"""
+import json, os, platform, sys
+def libc():
+    try:
+        name, version = os.confstr("CS_GNU_LIBC_VERSION").split()
+        return [name, version]
+    except Exception:
+        pass
+    import glob, re, subprocess
+    for path in glob.glob("/lib/ld-musl-*.so.1"):
+        said = subprocess.Popen([path], stderr=subprocess.PIPE).communicate()[1].decode("ascii", "replace")
+        found = re.search("Version ([0-9.]+)", said)
+        return ["musl", found.group(1) if found else "1.1"]
+    return ["unknown", ""]
+def installed():
+    result = {}
+    try:
+        from importlib.metadata import distributions
+    except ImportError:
+        return result
+    for distribution in distributions():
+        name = distribution.metadata["Name"]
+        if name and name not in result:
+            result[name] = distribution.version
+    return result
+def seen(path):
+    if os.path.isdir(path):
+        return "folder"
+    if not os.path.exists(path):
+        return ""
+    import hashlib
+    try:
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError:
+        return "unreadable"
+print("dockerci:" + json.dumps({
+    "executable": sys.executable, "version": list(sys.version_info[:3]),
+    "implementation": platform.python_implementation(), "prefix": sys.prefix,
+    "base_prefix": getattr(sys, "base_prefix", sys.prefix), "libc": libc(), "machine": platform.machine(),
+    "uid": os.getuid(), "gid": os.getgid(), "cwd": os.getcwd(), "path": [p for p in sys.path if p],
+    "installed": installed(), "paths": dict((p, seen(p)) for p in json.loads(sys.argv[1])),
+}))
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonFacts:
+    """The interpreter that the image's own user gets.
+
+    Attributes:
+        executable: Its path in the image.
+        version: For instance ``(3, 13, 5)``.
+        implementation: ``CPython`` or another.
+        prefix: `sys.prefix`; the virtual environment's, if it is one.
+        base_prefix: `sys.base_prefix`.
+        libc: ``glibc``, ``musl`` or ``unknown``.
+        libc_version: For instance ``2.41``.
+        machine: For instance ``x86_64``.
+        uid: The user that containers of the image run as.
+        gid: Their group.
+        cwd: Their working directory.
+        path: `sys.path` without the script's folder.
+        installed: Distributions and their versions.
+        paths: For each asked path: ``folder``, the SHA-256 of the file, or empty when there is none.
+    """
+
+    executable: str
+    version: tuple[int, ...]
+    implementation: str
+    prefix: str
+    base_prefix: str
+    libc: str
+    libc_version: str
+    machine: str
+    uid: int
+    gid: int
+    cwd: str
+    path: tuple[str, ...]
+    installed: Mapping[str, str]
+    paths: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def shown_version(self) -> str:
+        """For instance ``3.13.5``."""
+        return ".".join(map(str, self.version))
+
+
+def parse_facts(data: Mapping[str, Any]) -> PythonFacts:
+    """The facts in what the program printed."""
+    libc, libc_version = data["libc"]
+    plain = {key: data[key] for key in ("executable", "implementation", "prefix", "base_prefix", "machine", "cwd")}
+    return PythonFacts(
+        **plain,
+        version=tuple(data["version"]),
+        libc=libc,
+        libc_version=libc_version,
+        uid=int(data["uid"]),
+        gid=int(data["gid"]),
+        path=tuple(data["path"]),
+        installed=dict(data["installed"]),
+        paths=dict(data["paths"]),
+    )
+
+
+def probe_python(
+    engine: Engine,
+    identity: RunIdentity,
+    image_id: str,
+    *,
+    shown_image: str,
+    user: str | None,
+    search_path: str | None,
+    paths: Sequence[PurePosixPath],
+    cache: Path,
+) -> PythonFacts:
+    """The Python of an image, from the cache or from a throw-away container.
+
+    Args:
+        engine: The engine.
+        identity: Labels the container.
+        image_id: The image.
+        shown_image: How messages call it.
+        user: The service's user; None for the image's.
+        search_path: The service's PATH; None for the image's.
+        paths: Files and folders in the image that it shall look at.
+        cache: Folder for the answer.
+
+    Raises:
+        ImageUnusableError: There is no Python, or it is older than 3.8.
+    """
+    question = [_FORMAT, image_id, user, search_path, sorted(map(str, paths))]
+    name = hashlib.sha256(json.dumps(question).encode()).hexdigest()[:24]
+    file = cache / f"python-{name}.json"
+    facts = _read_cache(file)
+    if facts is None:
+        answer = _ask(engine, identity, image_id, shown_image, user, search_path, list(map(str, paths)))
+        facts = parse_facts(answer)
+        file.write_text(json.dumps(answer), encoding="utf-8")
+    if facts.version < OLDEST_PYTHON:
+        raise ImageUnusableError(
+            f"the Python of {shown_image} is too old: {facts.shown_version}",
+            why=f"{facts.executable} is Python {facts.shown_version}; 3.8 or newer is needed in the image",
+            fix="build the image on a newer Python, or keep these tests on the host",
+        )
+    return facts
+
+
+def _read_cache(file: Path) -> PythonFacts | None:
+    try:
+        return parse_facts(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _ask(
+    engine: Engine,
+    identity: RunIdentity,
+    image_id: str,
+    shown_image: str,
+    user: str | None,
+    search_path: str | None,
+    paths: list[str],
+) -> dict[str, Any]:
+    tried = []
+    for candidate in CANDIDATES:
+        answer, problem = _run(engine, identity, image_id, candidate, user, search_path, paths)
+        if answer is not None:
+            return answer
+        tried.append(f"{candidate}: {problem}")
+    raise ImageUnusableError(
+        f"{shown_image} has no Python that can run the suite",
+        why="tried " + "\n".join(tried),
+        fix="a suite that is not Python's can run with dockerci_command; "
+        "tests that need no Python in the image can stay on the host: dockerci_host_suite",
+    )
+
+
+def _run(
+    engine: Engine,
+    identity: RunIdentity,
+    image_id: str,
+    candidate: str,
+    user: str | None,
+    search_path: str | None,
+    paths: list[str],
+) -> tuple[dict[str, Any] | None, str]:
+    """The answer, or None and why there is none."""
+    container = None
+    try:
+        container = engine.client.containers.create(
+            image_id,
+            entrypoint=[candidate],
+            command=["-c", _PROGRAM, json.dumps(paths)],
+            labels=identity.labels,
+            network_mode="none",
+            user=user,
+            environment={"PATH": search_path} if search_path else None,
+            healthcheck={"test": ["NONE"]},
+        )
+        container.start()
+        container.wait(timeout=_TIMEOUT_SECONDS)
+        output = container.logs(stdout=True, stderr=False).decode("utf-8", "replace")
+        for line in output.splitlines():
+            if line.startswith("dockerci:"):
+                answer: dict[str, Any] = json.loads(line.removeprefix("dockerci:"))
+                return answer, ""
+        said = container.logs(stdout=True, stderr=True).decode("utf-8", "replace").strip().splitlines()
+        return None, said[-1] if said else "printed nothing"
+    except docker.errors.APIError as error:
+        said_lines = str(error.explanation or error).strip().splitlines()
+        text = said_lines[-1] if said_lines else "refused"
+        return None, "not found" if "not found" in text or "no such file" in text else text
+    finally:
+        if container is not None:
+            container.remove(force=True, v=True)

@@ -1,0 +1,145 @@
+"""Whether a service is ready: an observation in, a verdict with its reason out. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+HOW_HEALTHY = "healthy"
+HOW_COMPLETED = "completed"
+HOW_LISTENING = "listening; no health check: a guess"
+HOW_RUNNING = "running; no health check: a guess"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One look at the container of a service.
+
+    Attributes:
+        state: The engine's word (``created``, ``running``, ``restarting``, ``exited`` ...), or ``absent``.
+        health: ``starting``, ``healthy`` or ``unhealthy``; empty without a health check.
+        last_probe: Exit code and output of the last probe; empty before the first.
+        failed_probes: Failed probes in a row.
+        exit_code: Of its last end.
+        is_out_of_memory: The kernel ended it for its memory limit.
+        restarts: How often the engine has restarted it.
+        error: What the engine says if it could not start it.
+        is_listening: One of its ports takes connections; None when there is no port to ask, or nobody to ask it.
+    """
+
+    state: str
+    health: str = ""
+    last_probe: str = ""
+    failed_probes: int = 0
+    exit_code: int = 0
+    is_out_of_memory: bool = False
+    restarts: int = 0
+    error: str = ""
+    is_listening: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """It can be used.
+
+    Attributes:
+        how: How that is known.
+    """
+
+    how: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotReady:
+    """Not yet.
+
+    Attributes:
+        reason: What was last seen.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """It will not become ready by itself.
+
+    Attributes:
+        cause: What happened.
+    """
+
+    cause: str
+
+
+Verdict = Ready | NotReady | Failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceReadiness:
+    """When and how a service became ready.
+
+    Attributes:
+        name: The service, with the worker's project where each worker has a stack.
+        seconds: Since its stack was started.
+        how: How that is known.
+    """
+
+    name: str
+    seconds: float
+    how: str
+
+
+def judge(seen: Observation, *, must_complete: bool) -> Verdict:
+    """What an observation means.
+
+    Args:
+        seen: The observation.
+        must_complete: Another service waits for this one to complete, so running is not enough.
+    """
+    match seen.state:
+        case "exited" | "dead" | "removing":
+            return _judge_ended(seen, must_complete=must_complete)
+        case "running":
+            return NotReady(reason="running, not completed") if must_complete else _judge_running(seen)
+        case "restarting":
+            return NotReady(
+                reason=f"restarting after {shown_end(seen)} (restart {seen.restarts + 1})"
+            )
+        case "created" if seen.error:
+            return Failed(cause=f"could not be started: {seen.error}")
+        case "absent":
+            return NotReady(reason="not created yet")
+        case _:
+            return NotReady(reason=seen.state)
+
+
+def _judge_ended(seen: Observation, *, must_complete: bool) -> Verdict:
+    if seen.state == "exited" and seen.exit_code == 0 and not seen.error and (must_complete or not seen.health):
+        return Ready(how=HOW_COMPLETED)
+    cause = f"could not be started: {seen.error}" if seen.error else f"ended with {shown_end(seen)}"
+    if seen.restarts:
+        cause += f", after {seen.restarts} restarts"
+    return Failed(cause=cause)
+
+
+def _judge_running(seen: Observation) -> Verdict:
+    match seen.health:
+        case "healthy":
+            return Ready(how=HOW_HEALTHY)
+        case "":
+            if seen.is_listening is False:
+                return NotReady(reason="running, no port takes connections yet")
+            return Ready(how=HOW_LISTENING if seen.is_listening else HOW_RUNNING)
+        case health:
+            probes = f" after {seen.failed_probes} failed probes" if seen.failed_probes else ""
+            probe = f", last probe {seen.last_probe}" if seen.last_probe else ", no probe yet"
+            return NotReady(reason=f'running, health "{health}"{probes}{probe}')
+
+
+def shown_end(seen: Observation) -> str:
+    """How a container ended, in words."""
+    text = f"exit code {seen.exit_code}"
+    if seen.is_out_of_memory:
+        return f"{text}, out of memory"
+    if seen.exit_code > 128:  # noqa: PLR2004 - the shell's convention for signals
+        return f"{text} (signal {seen.exit_code - 128})"
+    return text

@@ -1,0 +1,100 @@
+"""What a project wants in the container beside pytest, as written in `dockerci_requirements`."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from pytest_dockerci.errors import SettingsError
+
+_GROUP_PREFIX = "group:"
+_FILE_OPTION = re.compile(r"\s*(?:-r|-c|--requirements?|--constraints?)[=\s]\s*(\S+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequirementSet:
+    """Requirements by kind.
+
+    Attributes:
+        rootdir: Where relative paths start, and the folder of ``pyproject.toml``.
+        lines: Requirement strings.
+        files: Requirement files, absolute.
+        groups: Dependency groups of ``pyproject.toml`` (PEP 735).
+    """
+
+    rootdir: Path
+    lines: tuple[str, ...]
+    files: tuple[Path, ...]
+    groups: tuple[str, ...]
+
+    def fingerprint(self) -> list[str]:
+        """Changes when any of the texts behind the requirements changes."""
+        files = [path for file in self.files for path in included_files(file)]
+        if self.groups:
+            files.append(self.rootdir / "pyproject.toml")
+        hashes = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.is_file()]
+        return [*self.lines, *self.groups, *hashes]
+
+
+def parse_requirements(texts: Sequence[str], rootdir: Path) -> RequirementSet:
+    """Sort and check requirements.
+
+    Args:
+        texts: Requirement strings, ``-r FILE`` and ``group:NAME``.
+        rootdir: Where relative paths start.
+
+    Raises:
+        SettingsError: One is none of these, or names a file that does not exist.
+    """
+    lines: list[str] = []
+    files: list[Path] = []
+    groups: list[str] = []
+    for text in texts:
+        if text.startswith(_GROUP_PREFIX):
+            groups.append(text.removeprefix(_GROUP_PREFIX).strip())
+            _require_file(rootdir / "pyproject.toml", text)
+        elif match := re.fullmatch(r"(?:-r|--requirements?)[=\s]\s*(.+)", text):
+            files.append(rootdir / match[1].strip())
+            _require_file(files[-1], text)
+        else:
+            lines.append(_checked(text))
+    return RequirementSet(rootdir=rootdir, lines=tuple(lines), files=tuple(files), groups=tuple(groups))
+
+
+def _checked(text: str) -> str:
+    try:
+        return str(Requirement(text))
+    except InvalidRequirement as error:
+        raise SettingsError(
+            f"dockerci_requirements: {text!r} is no requirement",
+            why=str(error).splitlines()[0],
+            fix="write for instance requests>=2, -r requirements-test.txt, or group:test",
+        ) from error
+
+
+def _require_file(file: Path, text: str) -> None:
+    if not file.is_file():
+        raise SettingsError(
+            f"dockerci_requirements: {text!r} needs {file}, which does not exist",
+            fix="correct dockerci_requirements, or create the file",
+        )
+
+
+def included_files(file: Path) -> Iterator[Path]:
+    """A requirement file and those that it includes, each once."""
+    seen: set[Path] = set()
+    pending = [file]
+    while pending:
+        path = pending.pop()
+        if path in seen or not path.is_file():
+            continue
+        seen.add(path)
+        yield path
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            if match := _FILE_OPTION.match(line):
+                pending.append(path.parent / match[1])

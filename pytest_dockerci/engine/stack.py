@@ -1,0 +1,138 @@
+"""One Compose project on the engine: started by Compose, watched by events."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import docker.errors
+
+from pytest_dockerci.engine.command import Commands, Completed, mask_secrets
+from pytest_dockerci.engine.compose_yaml import difference, write_yaml
+from pytest_dockerci.engine.container import read_logs
+from pytest_dockerci.engine.labels import COMPOSE_PROJECT, COMPOSE_SERVICE, RunIdentity
+from pytest_dockerci.engine.readiness import Observation
+from pytest_dockerci.errors import ServiceNotReadyError
+
+if TYPE_CHECKING:
+    from pytest_dockerci.engine.client import Engine
+
+_COMMENT = """What pytest-dockerci changes for one run. Made anew for each; the project's own files are not touched.
+Below it lies model.yaml: the project's files as `docker compose config` resolved them."""
+_LOG_TAIL_LINES = 200
+_MAX_PROBE_CHARACTERS = 300
+
+
+class Stack:
+    """One project: its files, and its containers by service.
+
+    Args:
+        engine: The engine.
+        commands: Runs Compose.
+        identity: The run.
+        project: Compose's project.
+        folder: Takes the files.
+        rootdir: Where Compose runs.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        commands: Commands,
+        identity: RunIdentity,
+        *,
+        project: str,
+        folder: Path,
+        rootdir: Path,
+    ) -> None:
+        self.project = project
+        self._engine = engine
+        self._commands = commands
+        self._identity = identity
+        self._rootdir = rootdir
+        self._model_file = folder / "model.yaml"
+        self._override_file = folder / f"override-{project}.yaml"
+
+    def write(self, base: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+        """Write the files: what Compose resolved, and what the run changes about it."""
+        # They hold the values of the environment that the project's files use.
+        for file, text in (
+            (self._model_file, write_yaml(base)),
+            (self._override_file, write_yaml(difference(base, wanted), comment=_COMMENT)),
+        ):
+            file.touch(mode=0o600)
+            file.write_text(text, encoding="utf-8")
+
+    def compose(self, *arguments: str, timeout_seconds: float) -> Completed:
+        """Run Compose on the project."""
+        argv = ["docker", "compose", "--project-name", self.project, "--progress", "quiet"]
+        argv += ["--project-directory", str(self._rootdir)]
+        argv += ["--file", str(self._model_file), "--file", str(self._override_file)]
+        return self._commands.run([*argv, *arguments], cwd=self._rootdir, timeout_seconds=timeout_seconds)
+
+    def up(self, services: Sequence[str], *, timeout_seconds: float) -> Completed:
+        """Start services, and what they depend on, in Compose's order."""
+        return self.compose(
+            "up", "--detach", "--no-build", "--no-recreate", *services, timeout_seconds=timeout_seconds
+        )
+
+    def container_ids(self) -> dict[str, tuple[str, ...]]:
+        """The containers of each service, stopped ones too."""
+        filters = self._identity.filters
+        filters["label"].append(f"{COMPOSE_PROJECT}={self.project}")
+        found: dict[str, list[str]] = {}
+        for data in self._engine.client.api.containers(all=True, filters=filters):
+            service = data["Labels"].get(COMPOSE_SERVICE, "")
+            found.setdefault(service, []).append(data["Id"])
+        return {service: tuple(sorted(ids)) for service, ids in found.items()}
+
+    def log_lines(self, container_id: str) -> list[str]:
+        """The end of a container's log."""
+        return mask_secrets(read_logs(self._engine, container_id, _LOG_TAIL_LINES)).splitlines()
+
+    def failed_to_start(self, completed: Completed, services: Sequence[str]) -> ServiceNotReadyError:
+        """The error for a Compose that could not start the project, in its words."""
+        lines = [line for line in mask_secrets(completed.stderr).splitlines() if line.strip()]
+        why = lines[-1] if lines else f"`docker compose up` ended with exit code {completed.exit_code}"
+        if completed.timed_out:
+            why = f"`docker compose up` did not end within {completed.seconds:.0f} s"
+        return ServiceNotReadyError(
+            f"the services {', '.join(services)} could not be started",
+            why=why.removeprefix("Error response from daemon: "),
+            fix="`docker compose up` should show the same; correct the Compose file",
+            output_title="output of docker compose",
+            output=lines[:-1],
+        )
+
+
+def observe(engine: Engine, container_id: str) -> Observation:
+    """One look at a container."""
+    try:
+        data = engine.client.api.inspect_container(container_id)
+    except docker.errors.NotFound:
+        return Observation(state="absent")
+    state = data["State"]
+    health = state.get("Health") or {}
+    probes = health.get("Log") or []
+    return Observation(
+        state=str(state["Status"]),
+        health=str(health.get("Status") or "").replace("none", ""),
+        last_probe=_shown_probe(probes[-1]) if probes else "",
+        failed_probes=int(health.get("FailingStreak") or 0),
+        exit_code=int(state.get("ExitCode") or 0),
+        is_out_of_memory=bool(state.get("OOMKilled")),
+        restarts=int(data.get("RestartCount") or 0),
+        error=str(state.get("Error") or ""),
+    )
+
+
+def _shown_probe(probe: Mapping[str, Any]) -> str:
+    output = " ".join(str(probe.get("Output") or "").split())[:_MAX_PROBE_CHARACTERS]
+    return f"exit code {probe.get('ExitCode')}" + (f": {mask_secrets(output)}" if output else "")
+
+
+def deadline_after(seconds: float) -> float:
+    """A point of the monotonic clock; 0 seconds mean never."""
+    return time.monotonic() + seconds if seconds else float("inf")

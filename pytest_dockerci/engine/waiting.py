@@ -1,0 +1,150 @@
+"""Waiting for containers: looks when the engine's events say so, judges, and tells what is waited for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from pytest_dockerci.engine.readiness import (
+    Failed,
+    NotReady,
+    Observation,
+    Ready,
+    ServiceReadiness,
+    judge,
+)
+from pytest_dockerci.engine.stack import Stack, deadline_after, observe
+from pytest_dockerci.errors import DockerCIError, ServiceNotReadyError
+
+if TYPE_CHECKING:
+    from pytest_dockerci.engine.client import Engine
+    from pytest_dockerci.engine.events import RunEvents
+    from pytest_dockerci.progress import Progress
+
+_LONGEST_LOOK_AWAY_SECONDS = 1.0
+_SHORTEST_PAUSE_SECONDS = 0.02
+_SETTING = "dockerci_ready_timeout_seconds"
+
+
+@dataclass(slots=True, kw_only=True)
+class Watch:
+    """One service of one stack that is waited for.
+
+    Attributes:
+        stack: The stack.
+        service: The service.
+        shown_name: How people call it.
+        must_complete: Another service waits for it to complete.
+        listening: Says whether one of its ports takes connections; None when that cannot be asked.
+        readiness: Once it is ready.
+        seen: What was last seen.
+        reason: Why it was not ready when it was last looked at.
+    """
+
+    stack: Stack
+    service: str
+    shown_name: str
+    must_complete: bool = False
+    listening: Callable[[Observation], bool | None] | None = None
+    readiness: ServiceReadiness | None = None
+    seen: Observation = field(default_factory=lambda: Observation(state="absent"))
+    reason: str = "not created yet"
+    container_id: str = ""
+
+
+class Waiting:
+    """Waits for services.
+
+    Args:
+        engine: The engine.
+        events: The run's events.
+        progress: Told what is waited for.
+        timeout_seconds: The limit; 0 for none.
+    """
+
+    def __init__(self, engine: Engine, events: RunEvents, progress: Progress, timeout_seconds: float) -> None:
+        self._engine = engine
+        self._events = events
+        self._progress = progress
+        self._timeout_seconds = timeout_seconds
+
+    def wait(
+        self,
+        watches: Sequence[Watch],
+        *,
+        started_monotonic: float,
+        find_failure: Callable[[], DockerCIError | None],
+    ) -> tuple[ServiceReadiness, ...]:
+        """Block until every service is ready.
+
+        Args:
+            watches: What is waited for.
+            started_monotonic: When it was started.
+            find_failure: Asked each time for a reason to give up that no container shows.
+
+        Raises:
+            ServiceNotReadyError: One ended, or is not ready at the limit.
+        """
+        deadline = deadline_after(self._timeout_seconds)
+        while True:
+            count = self._events.count
+            self._look(watches, started_monotonic)
+            waited_for = [watch for watch in watches if watch.readiness is None]
+            if not waited_for:
+                self._progress.status("")
+                return tuple(watch.readiness for watch in watches if watch.readiness is not None)
+            failure = find_failure()
+            if failure is not None:
+                self._look(watches, started_monotonic)
+                raise failure
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise self._late(waited_for[0])
+            names = ", ".join(f"{watch.shown_name} ({watch.reason})" for watch in waited_for)
+            self._progress.status(f"waiting for {names}")
+            time.sleep(_SHORTEST_PAUSE_SECONDS)
+            self._events.wait_beyond(count, min(left, _LONGEST_LOOK_AWAY_SECONDS))
+
+    def _look(self, watches: Sequence[Watch], started_monotonic: float) -> None:
+        ids = {stack.project: stack.container_ids() for stack in {watch.stack for watch in watches}}
+        for watch in watches:
+            for container_id in ids[watch.stack.project].get(watch.service, ()):
+                watch.container_id = container_id
+                if not self._judge(watch, container_id, started_monotonic):
+                    break
+
+    def _judge(self, watch: Watch, container_id: str, started_monotonic: float) -> bool:
+        """Look at one container; True when it is ready, which the watch then remembers."""
+        seen = observe(self._engine, container_id)
+        if watch.listening is not None and seen.state == "running" and not seen.health:
+            seen = replace(seen, is_listening=watch.listening(seen))
+        watch.seen = seen
+        match judge(seen, must_complete=watch.must_complete):
+            case Ready(how=how):
+                if watch.readiness is None:
+                    seconds = time.monotonic() - started_monotonic
+                    watch.readiness = ServiceReadiness(name=watch.shown_name, seconds=seconds, how=how)
+                return True
+            case NotReady(reason=reason):
+                # Healthy once is ready: what comes later is the tests' business.
+                watch.reason = reason
+                return watch.readiness is not None
+            case Failed(cause=cause):
+                raise ServiceNotReadyError(
+                    f'service "{watch.shown_name}" {cause}',
+                    fix=f'correct "{watch.service}"; its log says why',
+                    output_title=f'log of "{watch.service}"',
+                    output=watch.stack.log_lines(container_id),
+                )
+
+    def _late(self, watch: Watch) -> ServiceNotReadyError:
+        limit = f"{self._timeout_seconds:g}"
+        return ServiceNotReadyError(
+            f'service "{watch.shown_name}" not ready after {limit} s ({_SETTING} = {limit})',
+            why=f"last seen: {watch.reason}",
+            fix=f'raise {_SETTING}, or correct "{watch.service}" or its health check',
+            output_title=f'log of "{watch.service}"',
+            output=watch.stack.log_lines(watch.container_id) if watch.container_id else (),
+        )
