@@ -64,7 +64,11 @@ class Suite:
     def holds(self, path: Path) -> bool:
         """True when a host path belongs to the container's suite."""
         relative = self._relative(path)
-        return relative is not None and _is_below(relative, self.paths) and not _is_below(relative, self.host_paths)
+        return (
+            relative is not None
+            and _is_below(relative, self.paths)
+            and not _is_below(relative, self.host_paths)
+        )
 
     def selected(self, arguments: Sequence[Path]) -> list[PurePosixPath]:
         """What the container has to collect for the paths that the host was called with.

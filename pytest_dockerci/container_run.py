@@ -96,7 +96,8 @@ class ContainerRun:
         if first.digest == other.digest:
             return
         mine, theirs = (
-            [str(collection.rows[number]["nodeid"]) for number in collection.items] for collection in (first, other)
+            [str(collection.rows[number]["nodeid"]) for number in collection.items]
+            for collection in (first, other)
         )
         only_first = [f"- {nodeid}" for nodeid in mine if nodeid not in set(theirs)]
         only_other = [f"+ {nodeid}" for nodeid in theirs if nodeid not in set(mine)]

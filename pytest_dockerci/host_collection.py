@@ -53,10 +53,7 @@ class HostCollection:
 
     def directory(self, parent: pytest.Collector, path: Path) -> pytest.Collector:
         """The node of a folder of the container's suite."""
-        node = ContainerDirectory.from_parent(parent, path=path)
-        return self._adopt(node, path)
-
-    def _adopt(self, node: Any, path: Path) -> Any:
+        node: ContainerDirectory = ContainerDirectory.from_parent(parent, path=path)
         if self._tree is None:
             node.tree = _EMPTY_TREE
             return node
@@ -90,7 +87,7 @@ class HostCollection:
         Returns:
             The tests that the container deselected, taken out of `items`.
         """
-        deselected = [item for item in items if isinstance(item, ContainerItem) and item.index is None]
+        deselected: list[pytest.Item] = [item for item in _container_items(items) if item.index is None]
         kept = [item for item in items if not (isinstance(item, ContainerItem) and item.index is None)]
         in_order = iter(sorted(_container_items(kept), key=lambda item: item.index or 0))
         items[:] = [next(in_order) if isinstance(item, ContainerItem) else item for item in kept]
@@ -111,10 +108,10 @@ def _container_items(items: Iterable[pytest.Item]) -> list[ContainerItem]:
 class _NoTree:
     """A tree without nodes: of a folder that was not asked for, or whose environment failed."""
 
-    def directory_children(self, path: Path) -> Iterable[int]:
+    def directory_children(self, _path: Path) -> Iterable[int]:
         return ()
 
-    def directory_report(self, path: Path) -> None:
+    def directory_report(self, _path: Path) -> None:
         return None
 
 

@@ -168,7 +168,9 @@ class HostRun:
             self.progress.status("")
         self._is_ready = True
         for service in services:
-            self.progress.line(f"dockerci: {service.name} ready in {format_seconds(service.seconds)} ({service.how})")
+            self.progress.line(
+                f"dockerci: {service.name} ready in {format_seconds(service.seconds)} ({service.how})"
+            )
 
     def prepare_tests(self) -> None:
         """Get ready for container tests; what goes wrong becomes the reason why each of them is not run."""
@@ -255,7 +257,9 @@ class HostRun:
             if not told:
                 told = True
                 with suppress(Exception):
-                    self.progress.line("dockerci: still removing what this run started; this takes a few seconds")
+                    self.progress.line(
+                        "dockerci: still removing what this run started; this takes a few seconds"
+                    )
 
         numbers = (signal.SIGINT, *_ENDING_SIGNALS)
         previous = {number: signal.signal(number, hold) for number in numbers}
@@ -303,7 +307,9 @@ def make_environment(
         build_timeout_seconds=settings.build_timeout_seconds,
         build_number=settings.build_number,
         allow=settings.allow,
-        edit_compose_files=lambda files: _call(hook.pytest_dockerci_compose_files, config=config, files=files),
+        edit_compose_files=lambda files: _call(
+            hook.pytest_dockerci_compose_files, config=config, files=files
+        ),
         edit_build_args=lambda args: _call(hook.pytest_dockerci_build_args, config=config, args=args),
         edit_model=lambda model: _call(hook.pytest_dockerci_compose_model, config=config, model=model),
         edit_tags=lambda tags: _call(hook.pytest_dockerci_tags, config=config, tags=tags),

@@ -1,7 +1,7 @@
 """The container's tests as nodes of the host's collection tree.
 
 Real nodes on real host paths, so that selection, reports, IDEs and plugins work as ever.
-They know no Docker: what a test does is asked of a `TestRunner`.
+They know no Docker: what a test does is asked of a `SuiteRunner`.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from pytest_dockerci.remote_run import Collection, TestRecord
 
 # Marks that the container has acted on; the host's pytest must not act on them once more.
-_MARKS_OF_THE_CONTAINER = frozenset({"skip", "skipif", "xfail", "usefixtures", "filterwarnings", "parametrize"})
+_MARKS_OF_THE_CONTAINER = frozenset(
+    {"skip", "skipif", "xfail", "usefixtures", "filterwarnings", "parametrize"}
+)
 
 
-class TestRunner(Protocol):
+class SuiteRunner(Protocol):
     """Runs the tests of the container."""
-
-    __test__ = False
 
     paths: PathMap
 
@@ -40,7 +40,7 @@ class TestRunner(Protocol):
 class ContainerTree:
     """The container's collection, arranged for the host's collectors to walk."""
 
-    def __init__(self, collection: Collection, runner: TestRunner) -> None:
+    def __init__(self, collection: Collection, runner: SuiteRunner) -> None:
         self.runner = runner
         self.rows = collection.rows
         self.index_of = {number: index for index, number in enumerate(collection.items)}

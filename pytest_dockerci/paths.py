@@ -27,7 +27,7 @@ class PathMap:
 
     @property
     def rootdir(self) -> Path:
-        """pytest's rootdir on the host."""
+        """The rootdir of pytest on the host."""
         return self.pairs[0][1]
 
     def to_host(self, container_path: str) -> Path | None:

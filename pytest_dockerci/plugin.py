@@ -63,7 +63,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
     for key, option in _UNSUPPORTED_OPTIONS:
         if config.getoption(key, default=False):
-            raise pytest.UsageError(f"{option} does not work with tests in a container yet; --no-dockerci runs on the host")
+            raise pytest.UsageError(
+                f"{option} does not work with tests in a container yet; --no-dockerci runs on the host"
+            )
     try:
         settings = read_settings(config, os.environ)
     except SettingsError as error:
@@ -136,7 +138,12 @@ class DockerCIPlugin:
         """Several containers share the suite by a loop of ours; with one, pytest's own loop runs."""
         option = session.config.option
         has_errors = session.testsfailed and not option.continue_on_collection_errors
-        if self.run.containers is None or self.run.containers.workers == 1 or option.collectonly or has_errors:
+        if (
+            self.run.containers is None
+            or self.run.containers.workers == 1
+            or option.collectonly
+            or has_errors
+        ):
             return None
         from pytest_dockerci.shared_loop import SharedLoop  # noqa: PLC0415 - see the module's docstring
 
@@ -144,7 +151,9 @@ class DockerCIPlugin:
         return True
 
     @pytest.hookimpl(wrapper=True, trylast=True)
-    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    def pytest_runtest_makereport(
+        self, item: pytest.Item
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """A container test's report is the container's; innermost, so that every plugin sees that one."""
         from pytest_dockerci.items import ContainerItem  # noqa: PLC0415 - see the module's docstring
 
@@ -157,7 +166,9 @@ class DockerCIPlugin:
     # End
 
     @pytest.hookimpl(wrapper=True, trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, object, object]:
+    def pytest_sessionfinish(
+        self, session: pytest.Session, exitstatus: int
+    ) -> Generator[None, object, object]:
         """End the sessions in the containers, let host fixtures end, then remove everything.
 
         The innermost wrapper: fixtures have ended and nothing is left when the terminal sums up.
@@ -196,7 +207,8 @@ class DockerCIPlugin:
 def argument_paths(config: pytest.Config) -> list[Path]:
     """The files and folders that pytest was called with, without what follows ``::``."""
     return [
-        Path(os.path.normpath(config.invocation_params.dir / argument.split("::", 1)[0])) for argument in config.args
+        Path(os.path.normpath(config.invocation_params.dir / argument.split("::", 1)[0]))
+        for argument in config.args
     ]
 
 
@@ -208,6 +220,8 @@ def host_run(config: pytest.Config) -> HostRun:
     """
     plugin = config.pluginmanager.get_plugin(HOST_RUN)
     if plugin is None:
-        raise DockerCIError("pytest-dockerci is switched off for this run", fix="set dockerci_service, drop --no-dockerci")
+        raise DockerCIError(
+            "pytest-dockerci is switched off for this run", fix="set dockerci_service, drop --no-dockerci"
+        )
     run: HostRun = plugin.run
     return run

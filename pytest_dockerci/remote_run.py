@@ -245,7 +245,9 @@ class RemoteRun:
         Raises:
             AgentLostError: The worker ended, or the channel broke, before it was complete.
         """
-        self._wait_for(lambda: self._collected is not None or self._finished is not None or self._died is not None)
+        self._wait_for(
+            lambda: self._collected is not None or self._finished is not None or self._died is not None
+        )
         if self._collected is None or self._configured is None:
             raise self._no_collection()
         return Collection(
@@ -423,7 +425,9 @@ class RemoteRun:
         match message:
             case wire.Hello():
                 if message.protocol != wire.PROTOCOL_VERSION:
-                    raise wire.WireError(f"it speaks protocol {message.protocol}, not {wire.PROTOCOL_VERSION}")
+                    raise wire.WireError(
+                        f"it speaks protocol {message.protocol}, not {wire.PROTOCOL_VERSION}"
+                    )
                 self._hello = message
             case wire.Configured():
                 self._configured = message

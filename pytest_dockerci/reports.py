@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from pytest_dockerci.agent import wire
     from pytest_dockerci.paths import PathMap
 
-_COPIED_ATTRIBUTES = frozenset({"outcome", "longrepr", "sections", "duration", "start", "stop", "user_properties"})
+_COPIED_ATTRIBUTES = frozenset(
+    {"outcome", "longrepr", "sections", "duration", "start", "stop", "user_properties"}
+)
 _KEPT_ATTRIBUTES = frozenset({"nodeid", "_id", "location", "keywords", "when"})
 
 
@@ -131,20 +134,17 @@ def exception_like(class_names: Sequence[str], message: str) -> BaseException:
         return pytest.xfail.Exception(message)
     if names[0] == "Failed":
         return pytest.fail.Exception(message, pytrace=False)
-    builtins_now: dict[str, Any] = __builtins__ if isinstance(__builtins__, dict) else vars(__builtins__)
-    base = builtins_now.get(names[-1], Exception)
-    if not (isinstance(base, type) and issubclass(base, Exception)) or issubclass(base, ExceptionGroupBase):
+    base: Any = getattr(builtins, names[-1], Exception)
+    if not (isinstance(base, type) and issubclass(base, Exception)):
         base = Exception
     if base.__name__ == names[0]:
         return _plain_instance(base, message)
     return _plain_instance(type(names[0], (base,), {}), message)
 
 
-ExceptionGroupBase: type[BaseException] = getattr(__import__("builtins"), "BaseExceptionGroup", StopAsyncIteration)
-
-
 def _plain_instance(exception_type: type[BaseException], message: str) -> BaseException:
     try:
         return exception_type(message)
     except TypeError:  # a built-in that wants more arguments, such as UnicodeDecodeError
-        return type(exception_type.__name__, (Exception,), {})(message)
+        stand_in: type[Exception] = type(exception_type.__name__, (Exception,), {})
+        return stand_in(message)

@@ -33,21 +33,52 @@ class IniOption:
 
 INI_OPTIONS = (
     IniOption(
-        "dockerci_service", "string", "", "Compose service whose image is under test; setting it switches the plugin on"
+        "dockerci_service",
+        "string",
+        "",
+        "Compose service whose image is under test; setting it switches the plugin on",
     ),
     IniOption("dockerci_compose", "args", "", "Compose files; default: what `docker compose` finds"),
-    IniOption("dockerci_suite", "args", "", "paths that are collected and run inside the container; default: testpaths"),
+    IniOption(
+        "dockerci_suite",
+        "args",
+        "",
+        "paths that are collected and run inside the container; default: testpaths",
+    ),
     IniOption("dockerci_host_suite", "args", "", "paths that stay on the host even below dockerci_suite"),
-    IniOption("dockerci_env", "linelist", "", "KEY=VALUE, or KEY to pass the host's value: the testing environment"),
-    IniOption("dockerci_requirements", "linelist", "", "requirement, `-r file` or `group:name` brought beside pytest"),
-    IniOption("dockerci_container_root", "string", "", "folder in the image that stands for rootdir; default: WORKDIR"),
+    IniOption(
+        "dockerci_env", "linelist", "", "KEY=VALUE, or KEY to pass the host's value: the testing environment"
+    ),
+    IniOption(
+        "dockerci_requirements",
+        "linelist",
+        "",
+        "requirement, `-r file` or `group:name` brought beside pytest",
+    ),
+    IniOption(
+        "dockerci_container_root",
+        "string",
+        "",
+        "folder in the image that stands for rootdir; default: WORKDIR",
+    ),
     IniOption("dockerci_paths", "linelist", "", "container=host: further trees for tracebacks"),
-    IniOption("dockerci_start", "args", "", "services that are started; default: what the service depends on"),
-    IniOption("dockerci_stack", "string", "shared", "`shared`: one stack for all workers; `per-worker`: one each"),
-    IniOption("dockerci_workers", "string", "1", "containers that share the suite: a number, or `auto` (processors)"),
+    IniOption(
+        "dockerci_start", "args", "", "services that are started; default: what the service depends on"
+    ),
+    IniOption(
+        "dockerci_stack", "string", "shared", "`shared`: one stack for all workers; `per-worker`: one each"
+    ),
+    IniOption(
+        "dockerci_workers", "string", "1", "containers that share the suite: a number, or `auto` (processors)"
+    ),
     IniOption("dockerci_ready_timeout_seconds", "string", "120", "limit for services to become ready"),
     IniOption("dockerci_build_timeout_seconds", "string", "1800", "limit for building the image; 0: none"),
-    IniOption("dockerci_test_timeout_seconds", "string", "0", "limit for each phase of a test in the container; 0: none"),
+    IniOption(
+        "dockerci_test_timeout_seconds",
+        "string",
+        "0",
+        "limit for each phase of a test in the container; 0: none",
+    ),
     IniOption(
         "dockerci_allow",
         "args",
@@ -110,7 +141,10 @@ def add_options(parser: pytest.Parser) -> None:
         "--no-dockerci", action="store_true", dest="no_dockerci", help="run the suite on the host, this time"
     )
     group.addoption(
-        "--dockerci-image", metavar="REF", dest="dockerci_image", help="test this existing image; build nothing"
+        "--dockerci-image",
+        metavar="REF",
+        dest="dockerci_image",
+        help="test this existing image; build nothing",
     )
     group.addoption(
         "--dockerci-workers",
@@ -296,4 +330,6 @@ def _seconds(config: pytest.Config, name: str) -> float:
 
 
 def _bad_value(setting: str, value: str, allowed: str) -> SettingsError:
-    return SettingsError(f"pytest-dockerci: {setting} = {shlex.quote(value)} cannot be used", fix=f"write {allowed}")
+    return SettingsError(
+        f"pytest-dockerci: {setting} = {shlex.quote(value)} cannot be used", fix=f"write {allowed}"
+    )

@@ -3,8 +3,8 @@
 import fcntl
 import os
 import select
-from typing import Deque, Optional
 from collections import deque
+from typing import Deque, Optional
 
 from . import wire
 
@@ -51,7 +51,7 @@ class Channel:
         self._write_descriptor = write_descriptor
         self._encoder = wire.Encoder()
         self._decoder = wire.Decoder()
-        self._received = deque()  # type: Deque[wire.Message]
+        self._received: Deque[wire.Message] = deque()
         self._process = os.getpid()
 
     def send(self, message: wire.Message) -> None:

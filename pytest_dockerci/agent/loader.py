@@ -9,31 +9,34 @@ import json
 import os
 import sys
 from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any, Dict, List, Optional
 
 
 class AgentFinder:
     """Finds the modules that came over the channel; loads each when it is first imported."""
 
-    def __init__(self, modules):
+    def __init__(self, modules: Dict[str, str]) -> None:
         self.modules = modules
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Optional[ModuleSpec]:
         """A spec for the modules that we hold, None for all others."""
         if name != "dockerci_agent" and name not in self.modules:
             return None
-        return ModuleSpec(name, self, is_package=name == "dockerci_agent")
+        return ModuleSpec(name, self, is_package=name == "dockerci_agent")  # type: ignore[arg-type]
 
-    def create_module(self, spec):
-        """Python's default module object will do."""
+    def create_module(self, spec: ModuleSpec) -> Optional[ModuleType]:
+        """None: Python's default module object will do."""
+        return None
 
-    def exec_module(self, module):
+    def exec_module(self, module: ModuleType) -> None:
         """Run the source of a module."""
-        name = module.__spec__.name
+        name = module.__name__
         if name in self.modules:
             exec(compile(self.modules[name], "<%s>" % name, "exec"), module.__dict__)
 
 
-def read_exactly(descriptor, size):
+def read_exactly(descriptor: int, size: int) -> bytes:
     """Read that many bytes, however they are sliced."""
     data = b""
     while len(data) < size:
@@ -44,15 +47,14 @@ def read_exactly(descriptor, size):
     return data
 
 
-def load(module, descriptor, arguments):
+def load(module: str, descriptor: int, arguments: List[str]) -> None:
     """Take the bootstrap (8 hexadecimal digits of length, JSON) and run a module of it."""
     text = read_exactly(descriptor, int(read_exactly(descriptor, 8), 16))
     bootstrap = json.loads(text)
     sys.meta_path.append(AgentFinder(bootstrap["modules"]))
-    import dockerci_agent
-
-    dockerci_agent.BOOTSTRAP = b"%08x" % len(text) + text
-    dockerci_agent.LOADER = bootstrap["loader"]
+    package: Any = __import__("dockerci_agent")
+    package.BOOTSTRAP = b"%08x" % len(text) + text
+    package.LOADER = bootstrap["loader"]
     name = "dockerci_agent." + module
     __import__(name)
     sys.modules[name].main(arguments)

@@ -13,20 +13,21 @@ def to_plain(value: Any, depth: int = 0) -> Any:
     What is none of these becomes its `repr`; a text longer than `MAX_TEXT_CHARACTERS` loses
     its middle, and says how much.
     """
-    if value is None or value is True or value is False:
-        return value
-    if isinstance(value, str):
-        return shorten(str(value))
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else repr(float(value))
-    if depth < MAX_DEPTH:
-        if isinstance(value, (list, tuple)):
-            return [to_plain(element, depth + 1) for element in value]
-        if isinstance(value, dict):
-            return {shorten(str(key)): to_plain(element, depth + 1) for key, element in value.items()}
-    return shorten(safe_repr(value))
+    if value is None or isinstance(value, bool):
+        plain: Any = value
+    elif isinstance(value, str):
+        plain = shorten(str(value))
+    elif isinstance(value, int):
+        plain = int(value)
+    elif isinstance(value, float):
+        plain = float(value) if math.isfinite(value) else repr(float(value))
+    elif isinstance(value, (list, tuple)) and depth < MAX_DEPTH:
+        plain = [to_plain(element, depth + 1) for element in value]
+    elif isinstance(value, dict) and depth < MAX_DEPTH:
+        plain = {shorten(str(key)): to_plain(element, depth + 1) for key, element in value.items()}
+    else:
+        plain = shorten(safe_repr(value))
+    return plain
 
 
 def shorten(text: str) -> str:

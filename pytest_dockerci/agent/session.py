@@ -48,15 +48,15 @@ class WorkerSession:
         self._channel = channel
         self._start = start
         self._tree = Tree()
-        self._deselected = []  # type: List[Any]
-        self._collect_reports = []  # type: List[Any]
-        self._collectors = {}  # type: Dict[int, Any]
-        self._queue = deque()  # type: Deque[int]
+        self._deselected: List[Any] = []
+        self._collect_reports: List[Any] = []
+        self._collectors: Dict[int, Any] = {}
+        self._queue: Deque[int] = deque()
         self._then = wire.THEN_WAIT
         self._current = -1
-        self._reports = []  # type: List[Any]
-        self._exceptions = {}  # type: Dict[int, List[str]]
-        self._session_anchor = None  # type: Optional[pytest.Item]
+        self._reports: List[Any] = []
+        self._exceptions: Dict[int, List[str]] = {}
+        self._session_anchor: Optional[pytest.Item] = None
 
     # Configuration
 
@@ -78,7 +78,8 @@ class WorkerSession:
         stock = config.pluginmanager.get_plugin("terminalreporter")
         if stock is not None:
             config.pluginmanager.unregister(stock)
-            config.pluginmanager.register(QuietReporter(config, _Nowhere()), "terminalreporter")
+            quiet = QuietReporter(config, _Nowhere())  # type: ignore[arg-type] # all of TextIO that is used
+            config.pluginmanager.register(quiet, "terminalreporter")
         self._channel.send(
             wire.Configured(
                 pytest=pytest.__version__,
@@ -107,43 +108,55 @@ class WorkerSession:
     def pytest_collection_finish(self, session: Any) -> None:
         items = self._tree.numbers(session.items)
         deselected = self._tree.numbers(self._deselected)
-        failed = [(self._tree.number(self._collectors.get(id(report))), report) for report in self._collect_reports]
+        failed = [
+            (self._tree.number(self._collectors.get(id(report))), report) for report in self._collect_reports
+        ]
         rows = self._tree.rows
         for start in range(0, len(rows), _NODES_PER_MESSAGE):
             self._channel.send(wire.Nodes(rows=to_plain(rows[start : start + _NODES_PER_MESSAGE])))
         for number, report in failed:
             self._channel.send(wire.CollectReport(node=number, data=_report_data(session.config, report)))
-        self._channel.send(wire.Collected(items=items, deselected=deselected, digest=digest_of(session.items)))
+        self._channel.send(
+            wire.Collected(items=items, deselected=deselected, digest=digest_of(session.items))
+        )
 
     # Running
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> bool:
         self._session_anchor = _SessionAnchor.from_parent(session, name="dockerci")
+        while self._wait_for_work(session):
+            if not self._run(session, self._queue.popleft()) and not self._wait_for_verdict(session):
+                break
+        return True
+
+    def _wait_for_work(self, session: Any) -> bool:
+        """Take the host's messages; true when a test may run, false at the end."""
         while True:
-            while True:
-                message = self._channel.receive(wait=not self._is_next_known())
-                if message is None:
-                    break
-                if isinstance(message, wire.Run):
-                    self._append(session, message)
-                elif isinstance(message, wire.Finish):
+            message = self._channel.receive(wait=not self._is_next_known())
+            if message is None:
+                return True
+            if isinstance(message, wire.Finish):
+                return False
+            if isinstance(message, wire.Run):
+                self._append(session, message)
+
+    def _wait_for_verdict(self, session: Any) -> bool:
+        """After a test that was not a plain pass, the host decides: on, once more, or the end (false)."""
+        while True:
+            self._tell_stop(session)
+            message = self._channel.receive(wait=True)
+            if isinstance(message, wire.Run):
+                self._append(session, message)
+            elif isinstance(message, wire.Proceed):
+                return True
+            elif isinstance(message, wire.Finish):
+                return False
+            elif isinstance(message, wire.Again):
+                self.received += 1
+                _forget_fixtures(session.items[message.index])
+                if self._run(session, message.index):
                     return True
-            index = self._queue.popleft()
-            plain = self._run(session, index)
-            while not plain:
-                self._tell_stop(session)
-                message = self._channel.receive(wait=True)
-                if isinstance(message, wire.Run):
-                    self._append(session, message)
-                elif isinstance(message, wire.Again):
-                    self.received += 1
-                    _forget_fixtures(session.items[message.index])
-                    plain = self._run(session, message.index)
-                elif isinstance(message, wire.Finish):
-                    return True
-                elif isinstance(message, wire.Proceed):
-                    break
 
     def _append(self, session: Any, message: wire.Run) -> None:
         if any(not 0 <= index < len(session.items) for index in message.indices):
@@ -262,7 +275,7 @@ class WorkerSession:
         )
 
 
-class QuietReporter(TerminalReporter):
+class QuietReporter(TerminalReporter):  # type: ignore[misc] # final for type checkers only
     """Keeps the terminal reporter's API for plugins and conftest files, and prints nothing.
 
     The host's reporter shows everything; printing here as well would cost each test twice.

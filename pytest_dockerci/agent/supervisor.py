@@ -25,7 +25,8 @@ _POLL_SECONDS = 0.25
 
 
 def main(arguments: List[str]) -> None:
-    """Serve the host on descriptors 0 and 1 until it hangs up."""
+    """Serve the host on descriptors 0 and 1 until it hangs up; there are no arguments."""
+    del arguments
     read_descriptor = claim_descriptor(0)
     write_descriptor = claim_descriptor(1)
     nowhere = os.open(os.devnull, os.O_RDWR)
@@ -41,8 +42,8 @@ class Supervisor:
 
     def __init__(self, host: Channel) -> None:
         self._host = host
-        self._worker = None  # type: Optional[WorkerProcess]
-        self._passed = []  # type: List[List[float]]
+        self._worker: Optional[WorkerProcess] = None
+        self._passed: List[List[float]] = []
         self._batch_deadline = 0.0
 
     def serve(self) -> None:
@@ -64,7 +65,7 @@ class Supervisor:
 
     def _wait(self) -> None:
         descriptors = [self._host.read_descriptor]
-        timeout = None  # type: Optional[float]
+        timeout: Optional[float] = None
         if self._worker is not None:
             descriptors += self._worker.readable_descriptors()
             timeout = _POLL_SECONDS
@@ -89,7 +90,9 @@ class Supervisor:
             return WorkerProcess(start, dockerci_agent.LOADER, dockerci_agent.BOOTSTRAP)
         except (OSError, subprocess.SubprocessError) as error:
             self._host.send(
-                wire.WorkerDied(index=-1, when="start", cause="Python could not be started: %s" % error, output="")
+                wire.WorkerDied(
+                    index=-1, when="start", cause="Python could not be started: %s" % error, output=""
+                )
             )
             return None
 

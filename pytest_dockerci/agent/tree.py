@@ -12,9 +12,9 @@ class Tree:
     """Numbers the nodes of a session, parents first, and describes each one once."""
 
     def __init__(self) -> None:
-        self.rows = []  # type: List[Dict[str, Any]]
-        self._nodes = []  # type: List[Any]
-        self._numbers = {}  # type: Dict[int, int]
+        self.rows: List[Dict[str, Any]] = []
+        self._nodes: List[Any] = []
+        self._numbers: Dict[int, int] = {}
 
     def number(self, node: Any) -> int:
         """The number of a node, -1 for the session; new nodes get a row."""
@@ -83,9 +83,17 @@ def _own_keywords(node: Any) -> List[str]:
 
 
 def _marker(mark: Any) -> List[Any]:
-    return [mark.name, [_argument(value) for value in mark.args], {k: _argument(v) for k, v in mark.kwargs.items()}]
+    return [
+        mark.name,
+        [_argument(value) for value in mark.args],
+        {k: _argument(v) for k, v in mark.kwargs.items()},
+    ]
 
 
 def _argument(value: Any) -> Any:
     """A marker's argument if JSON can carry it, its `repr` otherwise (callables, objects)."""
-    return to_plain(value) if isinstance(value, (str, int, float, list, tuple, dict, type(None))) else safe_repr(value)
+    return (
+        to_plain(value)
+        if isinstance(value, (str, int, float, list, tuple, dict, type(None)))
+        else safe_repr(value)
+    )

@@ -457,10 +457,12 @@ def parse_payload(payload: bytes) -> Message:
         decoded = json.loads(payload, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise WireError("a payload is not JSON: %s" % error) from error
-    if not (isinstance(decoded, list) and len(decoded) == 2 and isinstance(decoded[1], dict)):
-        raise WireError("a payload is not a message")
-    name, values = decoded
-    if not isinstance(name, str) or name not in MESSAGES:
+    try:
+        name, values = decoded
+        known = isinstance(name, str) and name in MESSAGES and isinstance(values, dict)
+    except (TypeError, ValueError) as error:
+        raise WireError("a payload is not a message") from error
+    if not known:
         raise WireError("unknown message %.40r" % (name,))
     if len(values) != len(_FIELD_NAMES[name]):
         raise WireError("message %s has fields %.200r" % (name, sorted(values)))
@@ -476,7 +478,7 @@ def _fits(value: Any, annotation: Any) -> bool:
     element_types = _ELEMENT_TYPES.get(annotation)
     if element_types is None:
         return True
-    elements = value.values() if isinstance(value, dict) else value
+    elements = list(value.values()) if isinstance(value, dict) else list(value)  # type: ignore[call-overload]
     return all(isinstance(element, element_types) for element in elements)
 
 

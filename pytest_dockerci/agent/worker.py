@@ -8,6 +8,7 @@ holds no lock, so that a suite finds the process as plain pytest would leave it.
 import os
 import site
 import sys
+from pathlib import Path
 from typing import List
 
 from . import wire
@@ -33,7 +34,7 @@ def main(arguments: List[str]) -> None:
 
     from .session import WorkerSession
 
-    sys.argv = [os.path.join(os.path.dirname(pytest.__file__), "__main__.py")] + start.args
+    sys.argv = [str(Path(pytest.__file__).with_name("__main__.py")), *start.args]
     session = WorkerSession(channel, start)
     exit_status = pytest.main(list(start.args), plugins=[session])
     sys.stdout.flush()

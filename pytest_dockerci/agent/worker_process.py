@@ -6,8 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections import deque
-from typing import Deque, Dict, Iterator, List, Optional, Tuple
+from contextlib import suppress
+from typing import Dict, Iterator, List, Optional, Tuple
 
 from . import wire
 from .channel import Channel
@@ -30,7 +30,7 @@ class WorkerProcess:
     """
 
     def __init__(self, start: wire.Start, loader: str, bootstrap: bytes) -> None:
-        self.finished = None  # type: Optional[wire.Finished]
+        self.finished: Optional[wire.Finished] = None
         self._phase_timeout_seconds = start.phase_timeout_seconds
         self._index = -1
         self._when = "collect"
@@ -38,7 +38,6 @@ class WorkerProcess:
         self._timed_out = False
         self._tail = b""
         self._broken = ""
-        self._undecoded = deque()  # type: Deque[bytes]
         to_worker = os.pipe()
         from_worker = os.pipe()
         try:
@@ -55,9 +54,9 @@ class WorkerProcess:
             os.close(to_worker[0])
             os.close(from_worker[1])
         os.set_blocking(from_worker[0], False)
-        self._frames = from_worker[0]  # type: Optional[int]
+        self._frames: Optional[int] = from_worker[0]
         self._decoder = wire.Decoder()
-        self._streams = {}  # type: Dict[int, str]
+        self._streams: Dict[int, str] = {}
         for pipe, name in ((self._process.stdout, "stdout"), (self._process.stderr, "stderr")):
             assert pipe is not None  # noqa: S101 - both are PIPE above
             os.set_blocking(pipe.fileno(), False)
@@ -73,17 +72,13 @@ class WorkerProcess:
 
     def send(self, message: wire.Message) -> None:
         """Send to the worker; one that is gone is noticed elsewhere."""
-        try:
+        with suppress(OSError):
             self._channel.send(message)
-        except OSError:
-            pass
 
     def _send_raw(self, data: bytes) -> None:
-        try:
+        with suppress(OSError):
             while data:
                 data = data[os.write(self._to_worker, data) :]
-        except OSError:
-            pass
 
     def payloads(self) -> Iterator[bytes]:
         """The messages that have come."""
@@ -171,10 +166,8 @@ class WorkerProcess:
         self._process.wait()
 
     def _signal(self, number: int) -> None:
-        try:
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
-        except (ProcessLookupError, PermissionError):
-            pass
 
     def obituary(self) -> wire.WorkerDied:
         """What to say of a worker that ended without its end frame."""
