@@ -1,0 +1,26 @@
+# Every target works by itself, from a fresh clone, with or without Docker on the machine (docs/explanation/bootstrap.md).
+PYTHON ?= python3
+BOOTSTRAP := $(PYTHON) -m bootstrap
+
+.PHONY: help example test test-all clean
+
+help:
+	@echo 'make example   the main job on example_project/: build, start the services, test inside the image'
+	@echo 'make test      lint, types, tests and the example, through tox; on the engine that answers'
+	@echo 'make test-all  the long tests too, and everything again on the newest engine'
+	@echo 'make clean     take away what the other targets keep for their next run'
+
+example:
+	@$(BOOTSTRAP) --images example --directory example_project -- pytest -v
+
+test: export DOCKERCI_TEST_REQUIRE_ENGINE = 1
+test:
+	@$(BOOTSTRAP) --images test -- tox run
+
+test-all: export DOCKERCI_TEST_REQUIRE_ENGINE = 1
+test-all:
+	@$(BOOTSTRAP) --images test -- tox run -e lint,type,soak,example
+	@$(BOOTSTRAP) --images test --newest-engine -- tox run -e py,example
+
+clean:
+	@rm -rf .venv .tox .bootstrap /var/cache/dockerci-bootstrap
