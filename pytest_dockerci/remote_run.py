@@ -374,6 +374,8 @@ class RemoteRun:
             self._lose(self._hung_up(error, noise))
         except wire.WireError as error:
             self._lose(self._broken(str(error)))
+        except Exception as error:  # noqa: BLE001 - whatever ends this thread, pytest must not wait for it forever
+            self._lose(self._broken(f"{type(error).__name__}: {error}"))
 
     def _hung_up(self, error: Exception, noise: str) -> DockerCIError:
         said = "\n".join(text for text in (noise, self._output_tail, self._stream.stderr_tail()) if text)

@@ -479,7 +479,12 @@ def _fits(value: Any, annotation: Any) -> bool:
     if element_types is None:
         return True
     elements = list(value.values()) if isinstance(value, dict) else list(value)  # type: ignore[call-overload]
-    return all(isinstance(element, element_types) for element in elements)
+    if not all(isinstance(element, element_types) for element in elements):
+        return False
+    # The numbers of a row are added up: exact types, so that neither a text nor `true` is one.
+    return annotation != List[List[float]] or all(
+        type(number) in (int, float) for row in elements for number in row
+    )
 
 
 def _no_constant(text: str) -> Any:
