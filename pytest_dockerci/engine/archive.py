@@ -54,7 +54,7 @@ class ArchiveWriter:
         info.mtime = status.st_mtime
         if stat.S_ISLNK(status.st_mode):
             info.type = tarfile.SYMTYPE
-            info.linkname = os.readlink(host_path)
+            info.linkname = str(host_path.readlink())
             self._add(info, None)
         elif stat.S_ISDIR(status.st_mode):
             info.type = tarfile.DIRTYPE

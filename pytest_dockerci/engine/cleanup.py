@@ -64,7 +64,9 @@ def list_objects(engine: Engine, filters: Mapping[str, list[str]]) -> list[Engin
     return [*containers, *networks, *volumes]
 
 
-def remove_objects(engine: Engine, list_them: Callable[[], list[EngineObject]], *, settle: bool) -> tuple[str, ...]:
+def remove_objects(
+    engine: Engine, list_them: Callable[[], list[EngineObject]], *, settle: bool
+) -> tuple[str, ...]:
     """Remove what the listing names, until it names nothing.
 
     Args:
@@ -90,7 +92,9 @@ def remove_objects(engine: Engine, list_them: Callable[[], list[EngineObject]], 
         with ThreadPoolExecutor(max_workers=_PARALLEL) as pool:
             for kind in ("container", "network", "volume"):
                 of_kind = [thing for thing in objects if thing.kind == kind]
-                for thing, problem in zip(of_kind, pool.map(lambda thing: _remove(engine, thing), of_kind), strict=True):
+                for thing, problem in zip(
+                    of_kind, pool.map(lambda thing: _remove(engine, thing), of_kind), strict=True
+                ):
                     if problem:
                         problems[thing.key] = problem
         if problems:

@@ -16,7 +16,7 @@ from docker.tls import TLSConfig
 
 from pytest_dockerci.engine.command import Commands, Completed
 from pytest_dockerci.engine.endpoint import Endpoint, find_endpoint
-from pytest_dockerci.errors import CommandError, EngineUnreachableError
+from pytest_dockerci.errors import EngineUnreachableError
 
 ENGINE_FLOOR = (25, 0)
 API_FLOOR = (1, 44)
@@ -177,4 +177,3 @@ def _unreachable(target: Endpoint, error: Exception) -> EngineUnreachableError:
     if "Connection refused" in text:
         return EngineUnreachableError(what, why="connection refused", fix="start it; is `dockerd` running?")
     return EngineUnreachableError(what, why=text, fix="`docker version` must work in the same shell")
-

@@ -6,6 +6,7 @@ which then decides about them; `Commands.kill_all` ends every one that still run
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -19,9 +20,9 @@ from typing import IO
 
 from pytest_dockerci.errors import CommandError
 
-_SECRET_NAME = r"[\w.-]*(?:passw(?:or)?d|secret|token|api_?key|credential|private_?key)[\w.-]*"
-_SECRET_ASSIGNMENT = re.compile(rf"(?i)\b({_SECRET_NAME}\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|\S+)")
-_SECRET_OPTION = re.compile(rf"(?i)(--?{_SECRET_NAME}|--build-arg)\Z")
+_NAMED_SECRET = r"[\w.-]*(?:passw(?:or)?d|secret|token|api_?key|credential|private_?key)[\w.-]*"  # noqa: S105 - a pattern
+_SECRET_ASSIGNMENT = re.compile(rf"(?i)\b({_NAMED_SECRET}\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|\S+)")
+_SECRET_OPTION = re.compile(rf"(?i)(--?{_NAMED_SECRET}|--build-arg)\Z")
 _USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s@:]*:[^/\s@]+@")
 _KILL_GRACE_SECONDS = 2.0
 
@@ -213,16 +214,12 @@ def _kill_group(process: subprocess.Popen[bytes], *, grace_seconds: float) -> No
     """TERM, a moment, KILL; each to the whole process group. Docker's programs cancel their request on TERM."""
     if grace_seconds:
         _signal_group(process, signal.SIGTERM)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(grace_seconds)
-        except subprocess.TimeoutExpired:
-            pass
     _signal_group(process, signal.SIGKILL)
     process.wait()
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
-    except (ProcessLookupError, PermissionError):
-        pass

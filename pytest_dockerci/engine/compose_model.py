@@ -97,7 +97,9 @@ def _refused(completed: Completed, rootdir: Path, files: Sequence[Path]) -> Sett
     names = ", ".join(str(file) for file in files) or f"the Compose files of {rootdir}"
     if "no configuration file provided" in said:
         return SettingsError(
-            f"there is no Compose file in {rootdir}", why=lines[0], fix="create compose.yaml, or set dockerci_compose"
+            f"there is no Compose file in {rootdir}",
+            why=lines[0],
+            fix="create compose.yaml, or set dockerci_compose",
         )
     fix = "`docker compose config` shows the same; correct the file"
     if _REMOTE.search(said):

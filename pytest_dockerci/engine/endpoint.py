@@ -117,7 +117,9 @@ def _from_context(folder: Path, name: str, source: str) -> Endpoint:
 
 
 def _context_names(folder: Path) -> list[str]:
-    return [str(_read_json(path).get("Name", "")) for path in (folder / "contexts" / "meta").glob("*/meta.json")]
+    return [
+        str(_read_json(path).get("Name", "")) for path in (folder / "contexts" / "meta").glob("*/meta.json")
+    ]
 
 
 def _read_json(path: Path) -> dict[str, Any]:

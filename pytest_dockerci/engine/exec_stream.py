@@ -7,6 +7,7 @@ stdin is ever signalled by half-closing: TLS has none.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import select
 import socket
@@ -156,7 +157,7 @@ class Connection:
                 try:
                     with self._tls_lock:
                         view = view[self._socket.send(view) :]
-                except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                except (ssl.SSLWantWriteError, ssl.SSLWantReadError):  # noqa: PERF203 - how TLS says "later"
                     select.select([], [self._socket], [], 1.0)
 
     def close(self) -> None:
@@ -164,10 +165,8 @@ class Connection:
         if self._is_closed:
             return
         self._is_closed = True
-        try:
+        with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         self._socket.close()
 
 
@@ -213,7 +212,7 @@ def open_exec(
 
 def _upgrade(engine: Engine, exec_id: str) -> tuple[Connection, bytes]:
     body = json.dumps({"Detach": False, "Tty": False}).encode()
-    path = f"/v{engine.client.api._version}/exec/{exec_id}/start"  # noqa: SLF001 - the SDK has no public name for it
+    path = f"/v{'.'.join(map(str, engine.api_version))}/exec/{exec_id}/start"
     request = (
         f"POST {path} HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -221,11 +220,7 @@ def _upgrade(engine: Engine, exec_id: str) -> tuple[Connection, bytes]:
     plain = _open_socket(engine)
     try:
         plain.sendall(request)
-        header, rest = _read_header(plain)
-        status = header.split(b" ", 2)[1:2]
-        if status not in ([_SWITCHING_PROTOCOLS], [_OK]):
-            said = rest.decode("utf-8", "replace").strip()
-            raise ConnectionError(f"{header.splitlines()[0].decode('latin-1')} {said}".strip())
+        _, rest = _read_header(plain)
     except BaseException:
         plain.close()
         raise
@@ -240,6 +235,9 @@ def _read_header(plain: socket.socket) -> tuple[bytes, bytes]:
             raise ConnectionError("the engine hung up")
         data += chunk
     header, _, rest = data.partition(b"\r\n\r\n")
+    if header.split(b" ", 2)[1:2] not in ([_SWITCHING_PROTOCOLS], [_OK]):
+        said = rest.decode("utf-8", "replace").strip()
+        raise ConnectionError(f"{header.splitlines()[0].decode('latin-1')} {said}".strip())
     return header, rest
 
 

@@ -25,7 +25,7 @@ _SHOWN_EVERY_PERCENT = 10
 def inspect_image(engine: Engine, reference: str) -> dict[str, Any] | None:
     """All that the engine knows about an image; None when it has none of that name."""
     try:
-        data: dict[str, Any] = engine.client.api.inspect_image(reference)
+        data: dict[str, Any] = engine.client.api.inspect_image(reference)  # type: ignore[no-untyped-call]
     except docker.errors.ImageNotFound:
         return None
     return data

@@ -125,7 +125,9 @@ class PythonFacts:
 def parse_facts(data: Mapping[str, Any]) -> PythonFacts:
     """The facts in what the program printed."""
     libc, libc_version = data["libc"]
-    plain = {key: data[key] for key in ("executable", "implementation", "prefix", "base_prefix", "machine", "cwd")}
+    plain = {
+        key: data[key] for key in ("executable", "implementation", "prefix", "base_prefix", "machine", "cwd")
+    }
     return PythonFacts(
         **plain,
         version=tuple(data["version"]),

@@ -101,9 +101,7 @@ def judge(seen: Observation, *, must_complete: bool) -> Verdict:
         case "running":
             return NotReady(reason="running, not completed") if must_complete else _judge_running(seen)
         case "restarting":
-            return NotReady(
-                reason=f"restarting after {shown_end(seen)} (restart {seen.restarts + 1})"
-            )
+            return NotReady(reason=f"restarting after {shown_end(seen)} (restart {seen.restarts + 1})")
         case "created" if seen.error:
             return Failed(cause=f"could not be started: {seen.error}")
         case "absent":
@@ -113,7 +111,12 @@ def judge(seen: Observation, *, must_complete: bool) -> Verdict:
 
 
 def _judge_ended(seen: Observation, *, must_complete: bool) -> Verdict:
-    if seen.state == "exited" and seen.exit_code == 0 and not seen.error and (must_complete or not seen.health):
+    if (
+        seen.state == "exited"
+        and seen.exit_code == 0
+        and not seen.error
+        and (must_complete or not seen.health)
+    ):
         return Ready(how=HOW_COMPLETED)
     cause = f"could not be started: {seen.error}" if seen.error else f"ended with {shown_end(seen)}"
     if seen.restarts:

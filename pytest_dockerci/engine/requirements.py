@@ -95,6 +95,5 @@ def included_files(file: Path) -> Iterator[Path]:
             continue
         seen.add(path)
         yield path
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            if match := _FILE_OPTION.match(line):
-                pending.append(path.parent / match[1])
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        pending += [path.parent / match[1] for line in lines if (match := _FILE_OPTION.match(line))]

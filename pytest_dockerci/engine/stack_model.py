@@ -175,7 +175,9 @@ def _test_service(service: Mapping[str, Any], plan: StackPlan, test: TestContain
         environ["PYTEST_XDIST_WORKER"] = f"gw{test.worker}"
     targets = {mount["target"] for mount in test.mounts}
     kept = [volume for volume in result.get("volumes") or [] if volume.get("target") not in targets]
-    limits = {"resources": resources} if (resources := (service.get("deploy") or {}).get("resources")) else None
+    limits = (
+        {"resources": resources} if (resources := (service.get("deploy") or {}).get("resources")) else None
+    )
     result |= {
         "image": plan.built[plan.service],
         "pull_policy": "never",

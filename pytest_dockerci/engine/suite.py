@@ -210,5 +210,3 @@ def _files_writer(rootdir: Path, files: Sequence[PurePosixPath]) -> Fill:
             archive.add_file(path / str(index), (rootdir / file).resolve())
 
     return write
-
-

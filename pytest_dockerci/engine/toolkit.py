@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import sys
 import tempfile
@@ -58,6 +57,13 @@ class Toolkit:
     pins: tuple[str, ...]
     is_cached: bool
 
+    @property
+    def mount(self) -> dict[str, Any]:
+        """The volume in a test container, in Compose's long form."""
+        return {
+            "type": "volume", "source": self.volume, "target": self.path, "read_only": True, "volume": {},
+        }  # fmt: skip
+
 
 def uv_platform(facts: PythonFacts) -> str | None:
     """The name that `uv` has for the image's platform; None when it has none."""
@@ -67,7 +73,9 @@ def uv_platform(facts: PythonFacts) -> str | None:
         return f"{facts.machine}-unknown-linux-musl"
     numbers = [int(number) for number in re.findall(r"\d+", facts.libc_version)][:2]
     minor = numbers[1] if numbers[:1] == [2] and len(numbers) > 1 else 17
-    return f"{facts.machine}-manylinux_2_{next(known for known in _MANYLINUX_MINORS if known <= max(minor, 17))}"
+    return (
+        f"{facts.machine}-manylinux_2_{next(known for known in _MANYLINUX_MINORS if known <= max(minor, 17))}"
+    )
 
 
 def constraint_lines(facts: PythonFacts) -> list[str]:
@@ -235,7 +243,16 @@ def _install(
         source = Path(folder, "requirements.txt")
         source.write_text("\n".join(pins) + "\n", encoding="utf-8")
         target = Path(folder, "toolkit")
-        argv = [uv_binary(), "pip", "install", "--target", str(target), "--requirements", str(source), "--no-deps"]
+        argv = [
+            uv_binary(),
+            "pip",
+            "install",
+            "--target",
+            str(target),
+            "--requirements",
+            str(source),
+            "--no-deps",
+        ]
         completed = _run_uv(commands, [*argv, *_target_options(facts, platform), "--quiet"], rootdir)
         if not completed.is_ok:
             raise _no_solution(completed, facts)
@@ -243,13 +260,13 @@ def _install(
 
         def write(archive: ArchiveWriter, path: PurePosixPath) -> None:
             archive.add_folder(path)
-            for entry in sorted(os.listdir(target)):
-                if entry in _NOT_SHIPPED:
+            for entry in sorted(target.iterdir()):
+                if entry.name in _NOT_SHIPPED:
                     continue
-                if (target / entry).is_dir():
-                    archive.add_tree(path / entry, target / entry)
+                if entry.is_dir():
+                    archive.add_tree(path / entry.name, entry)
                 else:
-                    archive.add_file(path / entry, target / entry)
+                    archive.add_file(path / entry.name, entry)
             # Last, and unpacked in order: where the mark is, everything before it is as well.
             archive.add_bytes(path / _COMPLETE_MARK, b"complete\n")
 

@@ -67,7 +67,7 @@ def fill_volumes(
         return
     names = list(contents)
     with tempfile.SpooledTemporaryFile(max_size=_SPOOLED_BYTES) as file:
-        writer = ArchiveWriter(file, uid=uid, gid=gid)  # type: ignore[arg-type]  # spooled files are IO[bytes]
+        writer = ArchiveWriter(file, uid=uid, gid=gid)
         for index, name in enumerate(names):
             contents[name](writer, PurePosixPath(str(index)))
         writer.close()

@@ -88,6 +88,7 @@ class Waiting:
             ServiceNotReadyError: One ended, or is not ready at the limit.
         """
         deadline = deadline_after(self._timeout_seconds)
+        shown = ""
         while True:
             count = self._events.count
             self._look(watches, started_monotonic)
@@ -103,7 +104,9 @@ class Waiting:
             if left <= 0:
                 raise self._late(waited_for[0])
             names = ", ".join(f"{watch.shown_name} ({watch.reason})" for watch in waited_for)
-            self._progress.status(f"waiting for {names}")
+            if names != shown:
+                self._progress.status(f"waiting for {names}")
+            shown = names
             time.sleep(_SHORTEST_PAUSE_SECONDS)
             self._events.wait_beyond(count, min(left, _LONGEST_LOOK_AWAY_SECONDS))
 

@@ -1,0 +1,73 @@
+"""What the user asked for, as the engine side needs to know it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+
+def _leave(_: Any) -> None:
+    """Change nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentPlan:
+    """What the user asked for.
+
+    Attributes:
+        run_id: Short, unique on the engine.
+        nonce: Long and random.
+        rootdir: The project on the host.
+        state_dir: Folder for this project's run files and caches; exists.
+        service: The Compose service under test.
+        compose_files: Empty: what ``docker compose`` finds from rootdir.
+        image_ref: An image to test as it is; None to build.
+        start: Services to start; empty for what the service depends on.
+        suite: Files and folders to lay over the image, relative to rootdir.
+        config_file: pytest's configuration file, relative to rootdir.
+        host_only: What below the suite stays on the host.
+        container_root: The folder in the image that stands for rootdir; None for its WORKDIR.
+        environ: The testing environment.
+        requirements: What to bring, pytest included.
+        host_pytest_version: Preferred where the image has no pytest.
+        workers: Number of test containers.
+        per_worker_stacks: Each has services of its own.
+        ready_timeout_seconds: 0 for no limit.
+        build_timeout_seconds: 0 for no limit.
+        build_number: Of the CI system.
+        allow: Names of `dockerci_allow`.
+        edit_compose_files: Changes the list of Compose files in place.
+        edit_build_args: Changes the build arguments of the image under test in place.
+        edit_model: Changes the resolved model in place.
+        edit_tags: Changes the tags in place.
+        extra_services: Alias to a `testcontainers` container that is not started.
+    """
+
+    run_id: str
+    nonce: str
+    rootdir: Path
+    state_dir: Path
+    service: str
+    compose_files: tuple[Path, ...] = ()
+    image_ref: str | None = None
+    start: tuple[str, ...] = ()
+    suite: tuple[PurePosixPath, ...] = ()
+    config_file: PurePosixPath | None = None
+    host_only: tuple[PurePosixPath, ...] = ()
+    container_root: PurePosixPath | None = None
+    environ: Mapping[str, str] = field(default_factory=dict)
+    requirements: tuple[str, ...] = ("pytest",)
+    host_pytest_version: str
+    workers: int = 1
+    per_worker_stacks: bool = False
+    ready_timeout_seconds: float = 120.0
+    build_timeout_seconds: float = 1800.0
+    build_number: str | None = None
+    allow: frozenset[str] = frozenset()
+    edit_compose_files: Callable[[list[Path]], None] = _leave
+    edit_build_args: Callable[[dict[str, str]], None] = _leave
+    edit_model: Callable[[dict[str, Any]], None] = _leave
+    edit_tags: Callable[[list[str]], None] = _leave
+    extra_services: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,234 @@
+"""The running stacks of a run: one for all workers, or one for each."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from pytest_dockerci.engine.compose_model import closure
+from pytest_dockerci.engine.container import TestContainer
+from pytest_dockerci.engine.listening import IMAGE_PORTS_SECONDS, Listening
+from pytest_dockerci.engine.readiness import ServiceReadiness
+from pytest_dockerci.engine.service import Service
+from pytest_dockerci.engine.stack_model import (
+    check_name,
+    completing_services,
+    declared_ports,
+    has_healthcheck,
+)
+from pytest_dockerci.engine.waiting import Waiting, Watch
+from pytest_dockerci.errors import DockerCIError, ServiceNotReadyError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from pytest_dockerci.engine.background import Background
+    from pytest_dockerci.engine.client import Engine
+    from pytest_dockerci.engine.command import Completed
+    from pytest_dockerci.engine.compose_model import ComposeModel
+    from pytest_dockerci.engine.environment_plan import EnvironmentPlan
+    from pytest_dockerci.engine.events import RunEvents
+    from pytest_dockerci.engine.stack import Stack
+    from pytest_dockerci.engine.stack_model import ImageFacts
+    from pytest_dockerci.progress import Progress
+
+# Compose's own limit: the wait that people see ends before it, and says more.
+_SPARE_SECONDS = 30.0
+
+
+class Stacks:
+    """Starts stacks and waits for what is in them.
+
+    Args:
+        engine: The engine.
+        background: Runs Compose beside the main thread.
+        events: The run's events.
+        progress: Told what is waited for.
+        model: The resolved model.
+        plan: What the user asked for.
+        python: The interpreter in its image.
+        facts: Service to what its image says; filled as images come.
+
+    Attributes:
+        test_containers: Worker to its container, once it runs.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        background: Background,
+        events: RunEvents,
+        progress: Progress,
+        *,
+        model: ComposeModel,
+        plan: EnvironmentPlan,
+        python: str,
+        facts: dict[str, ImageFacts],
+    ) -> None:
+        self.test_containers: dict[int, TestContainer] = {}
+        self._engine = engine
+        self._background = background
+        self._events = events
+        self._progress = progress
+        self._model = model
+        self._service = plan.service
+        self._python = python
+        self._timeout_seconds = plan.ready_timeout_seconds
+        self._facts = facts
+        self._stacks: list[Stack] = []
+        self._workers: dict[str, tuple[int, ...]] = {}
+        self._ups: list[tuple[Stack, Future[Completed], tuple[str, ...]]] = []
+        self._started: dict[str, None] = {}
+        self._started_monotonic = 0.0
+        self._lock = threading.RLock()
+
+    def start(self, stack: Stack, workers: Sequence[int], services: Sequence[str]) -> None:
+        """Have Compose start services and the workers' test containers; returns at once."""
+        self._started_monotonic = self._started_monotonic or time.monotonic()
+        self._stacks.append(stack)
+        self._workers[stack.project] = tuple(workers)
+        self._started |= dict.fromkeys(services)
+        self._up(stack, [*services, *(check_name(self._service, worker) for worker in workers)])
+
+    def _up(self, stack: Stack, services: Sequence[str]) -> None:
+        limit = self._timeout_seconds + _SPARE_SECONDS if self._timeout_seconds else 0.0
+        up = self._background.submit(stack.up, services, timeout_seconds=limit)
+        # Compose's end may be what a wait is waiting for, and no container tells of it.
+        up.add_done_callback(lambda _: self._events.wake())
+        self._ups.append((stack, up, tuple(services)))
+
+    def await_test_containers(self) -> None:
+        """Block until every test container runs.
+
+        Raises:
+            ServiceNotReadyError: One does not, or Compose gave up.
+        """
+        watches = {
+            worker: Watch(
+                stack=stack,
+                service=check_name(self._service, worker),
+                shown_name=check_name(self._service, worker),
+            )
+            for stack in self._stacks
+            for worker in self._workers[stack.project]
+        }
+        self._wait(list(watches.values()), self._started_monotonic)
+        for worker, watch in watches.items():
+            self.test_containers[worker] = TestContainer(self._engine, watch.container_id, watch.service)
+
+    def wait_ready(self, find_failure: Callable[[], DockerCIError | None]) -> tuple[ServiceReadiness, ...]:
+        """Block until every started service of every stack is ready.
+
+        Raises:
+            ServiceNotReadyError: One ended, or is not ready at the limit.
+        """
+        watches = [self._watch(stack, name) for stack in self._stacks for name in self._started]
+        return self._wait(watches, self._started_monotonic, find_failure)
+
+    def service(self, name: str, prepare: Callable[[tuple[str, ...], Stack], None]) -> Service:
+        """A service of the first stack, started and ready.
+
+        Args:
+            name: The service.
+            prepare: Called with services that were never started, before Compose starts them.
+
+        Raises:
+            ServiceNotReadyError: It ended, or is not ready at the limit.
+        """
+        stack = self._stacks[0]
+        with self._lock:
+            if name not in self._started:
+                self._start_late(stack, name, prepare)
+        return Service(
+            self._engine,
+            name,
+            find_container=lambda: self._container_id(stack, name),
+            wait_ready=lambda: self._wait_again(stack, name),
+        )
+
+    def _start_late(self, stack: Stack, name: str, prepare: Callable[[tuple[str, ...], Stack], None]) -> None:
+        new = tuple(other for other in closure(self._model, [name]) if other not in self._started)
+        prepare(new, stack)
+        started_monotonic = time.monotonic()
+        self._up(stack, new)
+        self._started |= dict.fromkeys(new)
+        try:
+            self._wait([self._watch(stack, other) for other in new], started_monotonic)
+        except DockerCIError:
+            for other in new:
+                del self._started[other]
+            self._ups.pop()
+            raise
+
+    def _wait_again(self, stack: Stack, name: str) -> None:
+        self._wait([self._watch(stack, name)], time.monotonic())
+
+    def _container_id(self, stack: Stack, name: str) -> str:
+        ids = stack.container_ids().get(name)
+        if not ids:
+            raise ServiceNotReadyError(
+                f'service "{name}" has no container', why="it was removed, or never created"
+            )
+        return ids[0]
+
+    def _watch(self, stack: Stack, name: str) -> Watch:
+        completing = completing_services(self._model.data, list(self._started))
+        shown_name = name if len(self._stacks) == 1 else f"gw{self._stacks.index(stack)}/{name}"
+        return Watch(
+            stack=stack,
+            service=name,
+            shown_name=shown_name,
+            must_complete=name in completing,
+            listening=self._listening(stack, name),
+        )
+
+    def _listening(self, stack: Stack, name: str) -> Listening | None:
+        """How to ask the service's ports; None when its health check is to be asked, or it has none."""
+        definition, facts = self._model.services[name], self._facts.get(name)
+        if has_healthcheck(definition, facts) or definition.get("network_mode"):
+            return None
+        declared = [number for number, protocol in declared_ports(definition) if protocol == "tcp"]
+        ports = declared or [
+            number for number, protocol in (facts.ports if facts else ()) if protocol == "tcp"
+        ]
+        if not ports:
+            return None
+        limit = (self._timeout_seconds or float("inf")) if declared else IMAGE_PORTS_SECONDS
+        return Listening(
+            self._engine,
+            host=name,
+            ports=ports,
+            limit_seconds=min(limit, 24 * 3600.0),
+            ask_from=lambda: self._ask_from(stack),
+            wake=self._events.wake,
+        )
+
+    def _ask_from(self, stack: Stack) -> tuple[str, str] | None:
+        for worker in self._workers[stack.project]:
+            if worker in self.test_containers:
+                return self.test_containers[worker].id, self._python
+        return None
+
+    def _wait(
+        self,
+        watches: Sequence[Watch],
+        started_monotonic: float,
+        find_failure: Callable[[], DockerCIError | None] = lambda: None,
+    ) -> tuple[ServiceReadiness, ...]:
+        waiting = Waiting(self._engine, self._events, self._progress, self._timeout_seconds)
+        return waiting.wait(
+            watches,
+            started_monotonic=started_monotonic,
+            find_failure=lambda: self._find_failure() or find_failure(),
+        )
+
+    def _find_failure(self) -> DockerCIError | None:
+        """Why a stack did not start, in Compose's words; None while none has failed."""
+        for stack, up, services in self._ups:
+            if up.done():
+                completed = up.result()
+                if not completed.is_ok:
+                    return stack.failed_to_start(completed, services)
+        return None
