@@ -10,7 +10,9 @@ import pytest
 from pytest_dockerci.errors import DockerCIError
 
 if TYPE_CHECKING:
-    from pytest_dockerci.engine.environment import Environment, ImageUnderTest, TestContainer
+    from pytest_dockerci.engine.container import TestContainer
+    from pytest_dockerci.engine.environment import Environment
+    from pytest_dockerci.engine.image import ImageUnderTest
     from pytest_dockerci.engine.service import Service
 
 

@@ -6,13 +6,10 @@ Joins the engine side and the suite's side; `plugin` calls it at the right momen
 from __future__ import annotations
 
 import secrets
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,9 +19,10 @@ from pytest_dockerci.agent_program import agent_arguments
 from pytest_dockerci.arguments import Suite, container_arguments
 from pytest_dockerci.container_run import ContainerRun
 from pytest_dockerci.errors import CleanupError, DockerCIError
+from pytest_dockerci.interruption import Interruption
 from pytest_dockerci.paths import PathMap
 from pytest_dockerci.reports import record_warning
-from pytest_dockerci.terminal import TerminalProgress, format_seconds
+from pytest_dockerci.terminal import TerminalProgress, describe_containers, describe_image, format_seconds
 
 if TYPE_CHECKING:
     from pytest_dockerci.engine.environment import Environment
@@ -36,8 +34,6 @@ EnvironmentFactory = Callable[[pytest.Config, "Settings", TerminalProgress, str]
 # Tests of this project put a factory here that starts the real agent as a local process.
 ENVIRONMENT_FACTORY = pytest.StashKey[EnvironmentFactory]()
 
-_ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
-
 
 class HostRun:
     """What one pytest session does with image, services and agents.
@@ -46,6 +42,7 @@ class HostRun:
         tree: The container's collection, once it is there.
         failure: Why there is no environment, or no run; None while all is well.
         leftovers: What is still on the engine after the end.
+        interruption: The signals that ended it.
     """
 
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
@@ -57,12 +54,11 @@ class HostRun:
         self.tree: ContainerTree | None = None
         self.failure: DockerCIError | None = None
         self.leftovers: tuple[str, ...] = ()
-        self.ended_by: int | None = None
+        self.interruption = Interruption(self._tell_interruption)
         self.containers: ContainerRun | None = None
         self._environment: Environment | None = None
         self._is_ready = False
         self._is_closed = False
-        self._previous_handlers: dict[int, Any] = {}
 
     # Start
 
@@ -76,10 +72,11 @@ class HostRun:
             raise self.failure
         if self._environment is None:
             factory = self.config.stash.get(ENVIRONMENT_FACTORY, make_environment)
-            self._catch_signals()
+            self.interruption.catch()
             try:
                 self._environment = factory(self.config, self.settings, self.progress, self.run_id)
                 self._environment.start()
+                self.progress.line(describe_image(self._environment.image))
             except DockerCIError as error:
                 self.failure = error
                 raise
@@ -105,6 +102,8 @@ class HostRun:
                 self.progress.passing("collecting in the container ...")
                 self.containers.open()
                 self.tree = self.containers.collect()
+            version = self.containers.pytest_version
+            self.progress.line(describe_containers(environment.image, self.settings.workers, version))
         except DockerCIError as error:
             self.failure = error
         finally:
@@ -202,7 +201,8 @@ class HostRun:
         if self._is_closed:
             return
         self._is_closed = True
-        with self._hold_signals(), self.progress.phase("clean-up"):
+        self.interruption.begin_cleanup()
+        with self.progress.phase("clean-up"):
             if self.containers is not None:
                 self.containers.close()
             if self._environment is not None:
@@ -212,7 +212,11 @@ class HostRun:
                 except DockerCIError as error:
                     self.leftovers = (str(error),)
                 self.progress.status("")
-        self._restore_handlers()
+        self.interruption.release()
+
+    def _tell_interruption(self) -> None:
+        with suppress(Exception):  # a signal can come in the middle of a write
+            self.progress.line("dockerci: ending; what this run started is being removed")
 
     def cleanup_error(self) -> CleanupError | None:
         """What to say when something was left behind."""
@@ -223,51 +227,6 @@ class HostRun:
             why="\n".join(self.leftovers),
             fix="dockerci gc",
         )
-
-    def _catch_signals(self) -> None:
-        """TERM and HUP end the run as Ctrl-C does, so that it cleans up; the exit code says which it was."""
-        if threading.current_thread() is not threading.main_thread():
-            return
-        for number in _ENDING_SIGNALS:
-            if signal.getsignal(number) is signal.SIG_DFL:
-                self._previous_handlers[number] = signal.signal(number, self._end_by_signal)
-
-    def _end_by_signal(self, number: int, frame: FrameType | None) -> None:
-        del frame
-        if self.ended_by is None:
-            self.ended_by = number
-            raise KeyboardInterrupt(f"ended by {signal.Signals(number).name}")
-
-    def _restore_handlers(self) -> None:
-        for number, handler in self._previous_handlers.items():
-            signal.signal(number, handler)
-        self._previous_handlers.clear()
-
-    @contextmanager
-    def _hold_signals(self) -> Iterator[None]:
-        """Clean-up is not abandoned: a further Ctrl-C is answered with a line."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        told = False
-
-        def hold(number: int, frame: FrameType | None) -> None:
-            nonlocal told
-            del number, frame
-            if not told:
-                told = True
-                with suppress(Exception):
-                    self.progress.line(
-                        "dockerci: still removing what this run started; this takes a few seconds"
-                    )
-
-        numbers = (signal.SIGINT, *_ENDING_SIGNALS)
-        previous = {number: signal.signal(number, hold) for number in numbers}
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
 
 
 def make_environment(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
+from pytest_dockerci.errors import DockerCIError
 from pytest_dockerci.reports import exception_like, restore, transplant
 
 if TYPE_CHECKING:
@@ -174,13 +175,16 @@ class ContainerItem(pytest.Item):
             status = record.stopped.exit_status
             raise pytest.exit.Exception(record.stopped.reason, returncode=None if status < 0 else status)
 
-    def report(self, report: pytest.TestReport) -> list[Any]:
+    def report(self, report: pytest.TestReport, call: pytest.CallInfo[None]) -> list[Any]:
         """Complete the host's report of a phase from the container's.
 
         Returns:
             Further reports of that phase (subtests), which come before it.
         """
         record = self._record
+        if call.excinfo is not None and isinstance(call.excinfo.value, (DockerCIError, WorkerDiedError)):
+            # The host's stack explains nothing.
+            report.longrepr = str(call.excinfo.value)
         if record is None:
             return []
         if record.passed is not None:
@@ -201,10 +205,6 @@ class ContainerItem(pytest.Item):
                 extra.nodeid = self.nodeid
                 further.append(extra)
         return further
-
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:  # noqa: ARG002
-        """The text for what has no traceback of the container: it is not the host's stack that matters."""
-        return str(excinfo.value)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Where the test is defined."""

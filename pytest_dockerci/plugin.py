@@ -152,14 +152,14 @@ class DockerCIPlugin:
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_makereport(
-        self, item: pytest.Item
+        self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """A container test's report is the container's; innermost, so that every plugin sees that one."""
         from pytest_dockerci.items import ContainerItem  # noqa: PLC0415 - see the module's docstring
 
         report = yield
         if isinstance(item, ContainerItem):
-            for further in item.report(report):
+            for further in item.report(report, call):
                 item.ihook.pytest_runtest_logreport(report=further)
         return report
 
@@ -183,8 +183,8 @@ class DockerCIPlugin:
             session.exitstatus = self._exit_status(int(session.exitstatus))
 
     def _exit_status(self, exitstatus: int) -> int:
-        if self.run.ended_by is not None:
-            return 128 + self.run.ended_by
+        if self.run.interruption.ended_by is not None:
+            return 128 + self.run.interruption.ended_by
         statuses = [exitstatus]
         if self.run.failure is not None:
             statuses.append(int(self.run.failure.exit_status))

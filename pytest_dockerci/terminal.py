@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from pytest_dockerci.engine.image import ImageUnderTest
     from pytest_dockerci.host_run import HostRun
 
 _MAX_STATUS_CHARACTERS = 100
+_QUIET_SECONDS = 3.0
 
 
 class TerminalProgress:
     """Shows progress through pytest's terminal writer; keeps how long each phase took.
 
-    Lines come from any thread. On a terminal the status replaces itself; elsewhere each new
-    one is a line of its own.
+    Lines come from any thread. On a terminal the status replaces itself; elsewhere (in CI) it
+    becomes a line when nothing else was said for a while.
 
     Args:
         config: pytest's configuration; its reporter is looked up when the first line comes.
@@ -30,7 +32,7 @@ class TerminalProgress:
         self._config = config
         self._lock = threading.RLock()
         self._status = ""
-        self._seen_statuses: set[str] = set()
+        self._last_line = time.monotonic()
         self._phases: dict[str, float] = {}
 
     @property
@@ -45,7 +47,7 @@ class TerminalProgress:
         with self._lock, self._uncaptured():
             self._clear_status()
             for part in text.splitlines():
-                self._writer().line(printable(part))
+                self._write_line(part)
             self._draw_status()
 
     def detail(self, text: str) -> None:
@@ -69,9 +71,8 @@ class TerminalProgress:
                 self._clear_status()
                 self._status = printable(text)[:_MAX_STATUS_CHARACTERS]
                 self._draw_status()
-            elif text and text not in self._seen_statuses:
-                self._seen_statuses.add(text)
-                self._writer().line(printable(text))
+            elif text and time.monotonic() - self._last_line > _QUIET_SECONDS:
+                self._write_line(text)
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -89,6 +90,10 @@ class TerminalProgress:
         with self._lock, self._uncaptured():
             self._clear_status()
             self._writer().write(printable(text), flush=True)
+
+    def _write_line(self, text: str) -> None:
+        self._writer().line(printable(text))
+        self._last_line = time.monotonic()
 
     def _writer(self) -> Any:
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
@@ -181,3 +186,25 @@ def write_summary(reporter: Any, run: HostRun) -> None:
     if phases and run.config.get_verbosity() >= 0:
         times = " | ".join(f"{name} {format_seconds(seconds)}" for name, seconds in phases.items())
         reporter.write_line(f"dockerci: {times}")
+
+
+def describe_image(image: ImageUnderTest) -> str:
+    """The line that says which image is under test."""
+    if not image.built_seconds:
+        how = "not built"
+    elif image.is_cached:
+        how = f"unchanged, checked in {format_seconds(image.built_seconds)}"
+    else:
+        how = f"built in {format_seconds(image.built_seconds)}"
+    first, *others = image.tags or ("",)
+    also = f", also {', '.join(others)}" if others else ""
+    return f"dockerci: image {first}{also} (sha256:{image.short_id}, {how})"
+
+
+def describe_containers(image: ImageUnderTest, workers: int, pytest_version: str) -> str:
+    """The line that says where the suite runs."""
+    containers = "a container" if workers == 1 else f"{workers} containers"
+    return (
+        f"dockerci: the suite runs inside {containers} of it, in {image.container_root} "
+        f"with Python {image.python.shown_version} and pytest {pytest_version}"
+    )

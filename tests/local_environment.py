@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_dockerci.host_run import ENVIRONMENT_FACTORY
+
+if TYPE_CHECKING:
+    from pytest_dockerci.settings import Settings
 
 
 class LocalStream:
@@ -31,16 +35,19 @@ class LocalStream:
         )
 
     def read(self) -> bytes:
+        """As `ByteStream.read`."""
         assert self._process.stdout is not None
         return self._process.stdout.read(1 << 16) or b""
 
     def write(self, data: bytes, /) -> None:
+        """As `ByteStream.write`."""
         assert self._process.stdin is not None
         view = memoryview(data)
         while view:
             view = view[self._process.stdin.write(view) :]
 
     def close(self) -> None:
+        """Hang up and wait for the agent's end."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
@@ -48,35 +55,75 @@ class LocalStream:
         self._process.stdout.close()
 
     def stderr_tail(self) -> str:
+        """Nothing is kept of it."""
         return ""
 
 
 class LocalEnvironment:
-    """Stands where `engine.environment.Environment` stands; the "container" is a folder of this machine."""
+    """Stands where `engine.environment.Environment` stands; the "container" is a folder of this machine.
 
-    def __init__(self, root: Path) -> None:
+    Args:
+        settings: As the plugin read them.
+        root: What stands for the image's folder; the suite is laid over it, unless it is rootdir itself.
+    """
+
+    def __init__(self, settings: Settings, root: Path) -> None:
         self.root = root
-        self.image = SimpleNamespace(container_root=str(root), toolkit_path=None)
+        self._settings = settings
+        self.image = SimpleNamespace(
+            short_id="0" * 12,
+            tags=("local:test",),
+            built_seconds=0.0,
+            is_cached=True,
+            python=SimpleNamespace(shown_version="3"),
+            container_root=str(root),
+            toolkit_path="",
+        )
         self.services: dict[str, Any] = {}
         self.is_closed = False
 
     def start(self) -> None:
-        """Nothing has to be started."""
+        """Lay the host's suite and configuration file over the image."""
+        (self.root / "started").write_text("")
+        rootdir = self._settings.rootdir
+        if self.root == rootdir:
+            return
+        host_only = {str(rootdir / path) for path in self._settings.host_suite}
+        for path in self._settings.suite:
+            if (rootdir / path).is_dir():
+                shutil.copytree(
+                    rootdir / path,
+                    self.root / path,
+                    dirs_exist_ok=True,
+                    ignore=lambda folder, names: [name for name in names if f"{folder}/{name}" in host_only],
+                )
+            else:
+                shutil.copy(rootdir / path, self.root / path)
+        if self._settings.config_file is not None:
+            shutil.copy(rootdir / self._settings.config_file, self.root / self._settings.config_file)
 
     def wait_ready(self) -> tuple[Any, ...]:
+        """Nothing has to be waited for."""
         return ()
 
+    def container(self, worker: int) -> Any:
+        """What `dockerci_container` gives."""
+        return SimpleNamespace(name=f"local-test-{worker}")
+
     def exec_python(self, worker: int, args: Sequence[str]) -> LocalStream:
-        environ = {**os.environ, "DOCKERCI": "1", "DOCKERCI_WORKER": str(worker)}
+        """The channel to a new agent."""
+        environ = {**os.environ, **self._settings.environ, "DOCKERCI": "1", "DOCKERCI_WORKER": str(worker)}
         environ.pop("PYTEST_CURRENT_TEST", None)
         return LocalStream([sys.executable, *args], environ, self.root)
 
     def close(self, *, fast: bool = False) -> tuple[str, ...]:
+        """What is left behind: whatever the test says, to see how that is reported."""
         self.is_closed = True
-        return ()
+        return tuple(os.environ.get("DOCKERCI_TEST_LEFTOVERS", "").split())
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Loaded with ``-p``: the "image" is the folder that DOCKERCI_TEST_CONTAINER_ROOT names, or rootdir itself."""
     root = Path(os.environ.get("DOCKERCI_TEST_CONTAINER_ROOT", config.rootpath))
-    config.stash[ENVIRONMENT_FACTORY] = lambda *_: LocalEnvironment(root)  # type: ignore[assignment]
+    factory: Any = lambda config, settings, *_: LocalEnvironment(settings, root)  # noqa: E731 - fits the line
+    config.stash[ENVIRONMENT_FACTORY] = factory
