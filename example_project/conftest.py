@@ -1,7 +1,5 @@
 """The host's side of the tests: this file is never imported inside the image."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Iterator
 from typing import Any

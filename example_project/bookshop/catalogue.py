@@ -1,7 +1,5 @@
 """The list of books, kept in Redis for half a minute. Without Redis the shop is slower, not closed."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Brings the database up to date; runs to its end before the shop opens: ``python -m bookshop.migrate``."""
 
-from __future__ import annotations
-
 import os
 
 from bookshop.orders import connect

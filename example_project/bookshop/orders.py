@@ -1,7 +1,5 @@
 """Books and orders in PostgreSQL."""
 
-from __future__ import annotations
-
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +8,7 @@ from psycopg.rows import dict_row
 
 from bookshop.payments import Payments
 from bookshop.prices import total_cents
-from bookshop.refusals import SoldOut, UnknownBook
+from bookshop.refusals import OrderRefused
 
 
 def connect(database_url: str) -> psycopg.Connection[dict[str, Any]]:
@@ -37,8 +35,8 @@ def place_order(
         ).fetchone()
         if book is None:
             if connection.execute("SELECT 1 FROM books WHERE isbn = %s", [isbn]).fetchone():
-                raise SoldOut(f"fewer than {quantity} copies are left")
-            raise UnknownBook(f"there is no book {isbn}")
+                raise OrderRefused(409, f"fewer than {quantity} copies are left")
+            raise OrderRefused(404, f"there is no book {isbn}")
         amount_cents = total_cents(book["price_cents"], quantity)
         payments.charge(card, amount_cents)
         return connection.execute(

@@ -1,12 +1,9 @@
 """Taking money: for real in production, pretended everywhere else."""
 
-from __future__ import annotations
-
 import json
-import urllib.error
 import urllib.request
 
-from bookshop.refusals import PaymentDeclined
+from bookshop.refusals import OrderRefused
 from bookshop.settings import Settings
 
 
@@ -15,7 +12,7 @@ class FakePayments:
 
     def charge(self, card: str, amount_cents: int) -> None:
         if card == "card_declined":
-            raise PaymentDeclined("the card was declined")
+            raise OrderRefused(402, "the card was declined")
 
 
 class LivePayments:
@@ -23,20 +20,14 @@ class LivePayments:
 
     def __init__(self, url: str, key: str) -> None:
         self.url = url
-        self.key = key
+        self.headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
 
     def charge(self, card: str, amount_cents: int) -> None:
-        request = urllib.request.Request(
-            self.url,
-            data=json.dumps({"card": card, "amount_cents": amount_cents}).encode(),
-            headers={"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"},
-        )
-        try:
-            urllib.request.urlopen(request, timeout=5).close()
-        except urllib.error.HTTPError as error:
-            if error.code != PaymentDeclined.status:
-                raise
-            raise PaymentDeclined("the card was declined") from error
+        body = json.dumps({"card": card, "amount_cents": amount_cents}).encode()
+        request = urllib.request.Request(self.url, body, self.headers)
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            if not json.load(answer)["accepted"]:
+                raise OrderRefused(402, "the card was declined")
 
 
 Payments = FakePayments | LivePayments

@@ -1,17 +1,9 @@
-"""Why a customer does not get what was ordered; `status` is the HTTP status that says so."""
+"""Why a customer does not get what was ordered."""
 
 
 class OrderRefused(Exception):
-    status = 409
+    """`status` is the HTTP status that says so."""
 
-
-class SoldOut(OrderRefused):
-    status = 409
-
-
-class UnknownBook(OrderRefused):
-    status = 404
-
-
-class PaymentDeclined(OrderRefused):
-    status = 402
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status

@@ -1,9 +1,8 @@
 """What the shop is told from outside: environment variables, read once at the start."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 ENVIRONMENTS = ("development", "testing", "production")
 
@@ -27,7 +26,7 @@ class Settings:
         return self.environment == "production"
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str]) -> Settings:
+    def from_environ(cls, environ: Mapping[str, str]) -> Self:
         settings = cls(
             environment=environ.get("ENVIRONMENT", "production"),
             database_url=environ.get("DATABASE_URL", "postgresql://bookshop@db/bookshop"),

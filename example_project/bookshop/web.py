@@ -1,7 +1,5 @@
 """The web API. Served by gunicorn: ``gunicorn 'bookshop.web:create_app()'``."""
 
-from __future__ import annotations
-
 import os
 from http import HTTPStatus
 from uuid import UUID

@@ -3,8 +3,6 @@
 Belongs to the container; the host never imports it and needs neither Flask nor psycopg.
 """
 
-from __future__ import annotations
-
 import os
 from dataclasses import replace
 

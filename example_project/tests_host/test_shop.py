@@ -18,11 +18,6 @@ def test_an_order_reaches_the_database(shop, dockerci_services):
     assert found.stdout.strip() == "1"
 
 
-def test_a_declined_card_is_told_to_the_customer(shop):
-    refused = shop.order(isbn=PRIDE_AND_PREJUDICE, quantity=1, card="card_declined")
-    assert (refused.status_code, refused.json()) == (402, {"error": "the card was declined"})
-
-
 def test_the_shop_stays_open_while_its_cache_is_away(shop, stopped_cache):
     assert shop.get("/health").json() == {"environment": "testing", "cache": "down"}
     assert shop.get("/books").headers["X-Cache"] == "off"
