@@ -146,6 +146,15 @@ class ContainerItem(pytest.Item):
     _location: tuple[str, int | None, str]
     _record: TestRecord | None = None
 
+    @property
+    def seconds(self) -> float:
+        """How long the test took in the container; 0 before it has run."""
+        if self._record is None:
+            return 0.0
+        if self._record.passed is not None:
+            return sum(self._record.passed[2:])
+        return sum(float(data.get("duration") or 0.0) for data, _ in self._record.reports)
+
     def setup(self) -> None:
         """Wait for the test's result; raise what its set-up raised."""
         self._record = None
@@ -244,6 +253,8 @@ def _phase_of_death(record: TestRecord) -> str:
 
 
 def _message_of(data: dict[str, Any]) -> str:
+    if "wasxfail" in data:  # pytest writes the exception's message there once more
+        return str(data["wasxfail"])
     longrepr = data.get("longrepr")
     if isinstance(longrepr, dict):
         crash = longrepr.get("reprcrash")

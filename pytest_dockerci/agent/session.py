@@ -219,6 +219,8 @@ class WorkerSession:
 
     def _send_reports(self, session: Any) -> None:
         for report in self._reports:
+            # The terminal's question; pytest fails a test with failed subtests while it answers.
+            session.config.hook.pytest_report_teststatus(report=report, config=session.config)
             self._channel.send(
                 wire.Report(
                     index=self._current,
