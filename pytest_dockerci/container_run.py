@@ -153,7 +153,8 @@ class ContainerRun:
         else:
             if agent.waiting_after in self._taken:
                 agent.proceed()
-            if index in self._taken or not agent.is_asked_for(index):
+            is_gone = agent.has_died and not agent.has_record(index)
+            if is_gone or index in self._taken or not agent.is_asked_for(index):
                 self._dispatch_from(index)
                 agent = self._agent_of(index)
         try:

@@ -134,7 +134,7 @@ class DockerCIPlugin:
             return (yield)
 
     @pytest.hookimpl(tryfirst=True, specname="pytest_runtestloop")
-    def run_shared(self, session: pytest.Session) -> bool | None:
+    def pytest_runtestloop_shared(self, session: pytest.Session) -> bool | None:
         """Several containers share the suite by a loop of ours; with one, pytest's own loop runs."""
         option = session.config.option
         has_errors = session.testsfailed and not option.continue_on_collection_errors

@@ -66,7 +66,8 @@ class SharedLoop:
                 self._run.failure = error
                 break
             left.discard(index)
-            paces[worker].note(self._report(item_of[index], self._anchor))
+            self._report(item_of[index], self._anchor)
+            paces[worker].note(item_of[index].seconds)
             schedule.give_back(worker, [index for index in self._run.take_back(worker) if index in left])
             paces[worker].is_released = False
             self._run.proceed(worker)
@@ -95,9 +96,8 @@ class SharedLoop:
                 self._report(item_of[index], self._anchor)
         self._stop_if_asked()
 
-    def _report(self, item: Any, next_item: pytest.Item | None) -> float:
+    def _report(self, item: Any, next_item: pytest.Item | None) -> None:
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=next_item)
-        return float(getattr(item, "seconds", 0.0))
 
     def _stop_if_asked(self) -> None:
         if self._session.shouldfail:
