@@ -187,6 +187,13 @@ def build_error(events: BuildProgress, targets: Sequence[str]) -> ImageBuildErro
             fix="correct the Dockerfile or the build section of the Compose file",
             output=[line for line in remarks if not line.startswith("ERROR")],
         )
+    base_image = failure.name.partition("load metadata for ")[2]
+    if base_image:
+        return ImageBuildError(
+            f'image of "{targets[0]}" could not be built: no base image {base_image}',
+            why=mask_secrets(failure.error),
+            fix=f"`docker pull {base_image}` must work; correct FROM, log in, or look at the network",
+        )
     target, step = split_step(failure.name, targets)
     return ImageBuildError(
         f'image of "{target}" could not be built: {mask_secrets(step)}',

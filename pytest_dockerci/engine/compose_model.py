@@ -19,7 +19,7 @@ from pytest_dockerci.errors import SettingsError
 _TIMEOUT_SECONDS = 60.0
 _HOST_NAMESPACE_KEYS = ("network_mode", "pid", "ipc", "uts", "userns_mode", "cgroup")
 _ENGINE_SOCKETS = ("/docker.sock", "/docker_engine", "/containerd.sock", "/podman.sock")
-_REMOTE = re.compile(r"oci://|https?://|git@|\.git\b|ssh://")
+_REMOTE = re.compile(r"COMPOSE_EXPERIMENTAL_\w+_REMOTE|oci://|https?://|git@|\.git\b|ssh://")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,6 +74,7 @@ class Environment:
     Attributes:
         image: The image under test; there after `start`.
         services: Every service of the Compose files; there after `start`. Worker 0's stack.
+        identity: The labels of all that belongs to the run.
     """
 
     image: ImageUnderTest
@@ -83,10 +84,10 @@ class Environment:
         self._engine = engine
         self._plan = plan
         self._progress = progress
-        self._identity = RunIdentity(run_id=plan.run_id, nonce=plan.nonce, folder=folder_name(plan.rootdir))
+        self.identity = RunIdentity(run_id=plan.run_id, nonce=plan.nonce, folder=folder_name(plan.rootdir))
         self._commands = Commands(engine.child_environ)
         self._background = Background()
-        self._extras = ExtraServices(engine, self._identity, plan.extra_services)
+        self._extras = ExtraServices(engine, self.identity, plan.extra_services)
         self._folder = plan.state_dir / "runs" / plan.run_id
         self._cache = plan.state_dir / "cache"
         self._events: RunEvents | None = None
@@ -105,7 +106,7 @@ class Environment:
         """
         for folder in (self._folder, self._cache):
             folder.mkdir(parents=True, exist_ok=True)
-        self._events = RunEvents(self._engine, self._identity)
+        self._events = RunEvents(self._engine, self.identity)
         with self._progress.phase("build"):
             git = self._background.submit(read_git_facts, self._commands, self._plan.rootdir)
             self._read_model()
@@ -124,7 +125,7 @@ class Environment:
         files = list(plan.compose_files)
         plan.edit_compose_files(files)
         resolved = read_model(
-            self._commands, plan.rootdir, files, project=self._identity.project, allow=plan.allow
+            self._commands, plan.rootdir, files, project=self.identity.project, allow=plan.allow
         )
         for warning in resolved.warnings:
             self._progress.line(f"Compose: {warning}")
@@ -190,7 +191,7 @@ class Environment:
         definition = self._model.services[plan.service]
         self._python = probe_python(
             self._engine,
-            self._identity,
+            self.identity,
             self._images.built[plan.service],
             shown_image=self._names[0],
             user=definition.get("user"),
@@ -206,7 +207,7 @@ class Environment:
         toolkit_to_come = self._background.submit(self._prepare_toolkit)
         lay_suite(
             self._engine,
-            self._identity,
+            self.identity,
             self._images.built[plan.service],
             self._python,
             self._suite,
@@ -231,7 +232,7 @@ class Environment:
     def _prepare_toolkit(self) -> Toolkit:
         return prepare_toolkit(
             self._engine,
-            self._identity,
+            self.identity,
             self._commands,
             self._python,
             self._requirements,
@@ -257,15 +258,15 @@ class Environment:
         )
         groups: dict[str, tuple[int, ...]]
         if plan.per_worker_stacks:
-            groups = {f"{self._identity.project}-gw{worker}": (worker,) for worker in range(plan.workers)}
+            groups = {f"{self.identity.project}-gw{worker}": (worker,) for worker in range(plan.workers)}
         else:
-            groups = {self._identity.project: tuple(range(plan.workers))}
+            groups = {self.identity.project: tuple(range(plan.workers))}
         self._workers = groups
         for project, workers in groups.items():
             stack = Stack(
                 self._engine,
                 self._commands,
-                self._identity,
+                self.identity,
                 project=project,
                 folder=self._folder,
                 rootdir=plan.rootdir,
@@ -298,7 +299,7 @@ class Environment:
         return plan_stack(
             self._model.data,
             StackPlan(
-                identity=self._identity,
+                identity=self.identity,
                 project=project,
                 service=plan.service,
                 services=tuple(dict.fromkeys([*services, plan.service])),
@@ -312,7 +313,7 @@ class Environment:
         )
 
     def _volume_prefix(self, worker: int) -> str:
-        return f"{self._identity.project}-{worker}"
+        return f"{self.identity.project}-{worker}"
 
     def _prepare_late(self, new: tuple[str, ...], stack: Stack) -> None:
         """Make services ready for Compose that are first asked for while tests run."""
@@ -365,9 +366,10 @@ class Environment:
             self._events.close()
         self._background.join(_FAST_JOIN_SECONDS if fast else _JOIN_SECONDS)
         left = remove_objects(
-            self._engine, lambda: list_objects(self._engine, self._identity.filters), settle=was_running
+            self._engine, lambda: list_objects(self._engine, self.identity.filters), settle=was_running
         )
         self._extras.close()
+        self._engine.client.close()
         with contextlib.suppress(OSError):
             shutil.rmtree(self._folder)
         return left

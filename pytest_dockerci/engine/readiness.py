@@ -8,6 +8,8 @@ HOW_HEALTHY = "healthy"
 HOW_COMPLETED = "completed"
 HOW_LISTENING = "listening; no health check: a guess"
 HOW_RUNNING = "running; no health check: a guess"
+# A process that cannot start has usually ended by then.
+GUESS_AFTER_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,7 @@ class Observation:
         is_out_of_memory: The kernel ended it for its memory limit.
         restarts: How often the engine has restarted it.
         error: What the engine says if it could not start it.
+        running_seconds: How long it has been seen running.
         is_listening: One of its ports takes connections; None when there is no port to ask, or nobody to ask it.
     """
 
@@ -34,6 +37,7 @@ class Observation:
     is_out_of_memory: bool = False
     restarts: int = 0
     error: str = ""
+    running_seconds: float = 0.0
     is_listening: bool | None = None
 
 
@@ -88,18 +92,25 @@ class ServiceReadiness:
     how: str
 
 
-def judge(seen: Observation, *, must_complete: bool) -> Verdict:
+def judge(
+    seen: Observation, *, must_complete: bool = False, guess_after_seconds: float = GUESS_AFTER_SECONDS
+) -> Verdict:
     """What an observation means.
 
     Args:
         seen: The observation.
         must_complete: Another service waits for this one to complete, so running is not enough.
+        guess_after_seconds: How long it must have been running where nothing else tells.
     """
     match seen.state:
         case "exited" | "dead" | "removing":
             return _judge_ended(seen, must_complete=must_complete)
         case "running":
-            return NotReady(reason="running, not completed") if must_complete else _judge_running(seen)
+            return (
+                NotReady(reason="running, not completed")
+                if must_complete
+                else _judge_running(seen, guess_after_seconds)
+            )
         case "restarting":
             return NotReady(reason=f"restarting after {shown_end(seen)} (restart {seen.restarts + 1})")
         case "created" if seen.error:
@@ -124,14 +135,18 @@ def _judge_ended(seen: Observation, *, must_complete: bool) -> Verdict:
     return Failed(cause=cause)
 
 
-def _judge_running(seen: Observation) -> Verdict:
+def _judge_running(seen: Observation, guess_after_seconds: float) -> Verdict:
     match seen.health:
         case "healthy":
             return Ready(how=HOW_HEALTHY)
         case "":
             if seen.is_listening is False:
                 return NotReady(reason="running, no port takes connections yet")
-            return Ready(how=HOW_LISTENING if seen.is_listening else HOW_RUNNING)
+            if seen.is_listening:
+                return Ready(how=HOW_LISTENING)
+            if seen.running_seconds < guess_after_seconds:
+                return NotReady(reason="just started")
+            return Ready(how=HOW_RUNNING)
         case health:
             probes = f" after {seen.failed_probes} failed probes" if seen.failed_probes else ""
             probe = f", last probe {seen.last_probe}" if seen.last_probe else ", no probe yet"

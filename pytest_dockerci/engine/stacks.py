@@ -110,6 +110,7 @@ class Stacks:
                 stack=stack,
                 service=check_name(self._service, worker),
                 shown_name=check_name(self._service, worker),
+                guess_after_seconds=0.0,
             )
             for stack in self._stacks
             for worker in self._workers[stack.project]
@@ -174,7 +175,8 @@ class Stacks:
         return ids[0]
 
     def _watch(self, stack: Stack, name: str) -> Watch:
-        completing = completing_services(self._model.data, list(self._started))
+        # The test containers stand in for the service under test, whose dependencies count for them.
+        completing = completing_services(self._model.data, [*self._started, self._service])
         shown_name = name if len(self._stacks) == 1 else f"gw{self._stacks.index(stack)}/{name}"
         return Watch(
             stack=stack,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pytest_dockerci.engine.readiness import (
+    GUESS_AFTER_SECONDS,
     Failed,
     NotReady,
     Observation,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_dockerci.engine.events import RunEvents
     from pytest_dockerci.progress import Progress
 
-_LONGEST_LOOK_AWAY_SECONDS = 1.0
+_LONGEST_LOOK_AWAY_SECONDS = 0.5
 _SHORTEST_PAUSE_SECONDS = 0.02
 _SETTING = "dockerci_ready_timeout_seconds"
 
@@ -37,21 +38,31 @@ class Watch:
         service: The service.
         shown_name: How people call it.
         must_complete: Another service waits for it to complete.
+        guess_after_seconds: How long it must have been running where nothing else tells.
         listening: Says whether one of its ports takes connections; None when that cannot be asked.
         readiness: Once it is ready.
-        seen: What was last seen.
         reason: Why it was not ready when it was last looked at.
+        container_id: The engine's id of its (last) container.
+        running_since: Container to when it was first seen running.
     """
 
     stack: Stack
     service: str
     shown_name: str
     must_complete: bool = False
+    guess_after_seconds: float = GUESS_AFTER_SECONDS
     listening: Callable[[Observation], bool | None] | None = None
     readiness: ServiceReadiness | None = None
-    seen: Observation = field(default_factory=lambda: Observation(state="absent"))
     reason: str = "not created yet"
     container_id: str = ""
+    running_since: dict[str, float] = field(default_factory=dict)
+
+    def running_seconds(self, container_id: str, seen: Observation) -> float:
+        """How long a container has been seen running, as of now."""
+        if seen.state != "running":
+            self.running_since.pop(container_id, None)
+            return 0.0
+        return time.monotonic() - self.running_since.setdefault(container_id, time.monotonic())
 
 
 class Waiting:
@@ -123,8 +134,8 @@ class Waiting:
         seen = observe(self._engine, container_id)
         if watch.listening is not None and seen.state == "running" and not seen.health:
             seen = replace(seen, is_listening=watch.listening(seen))
-        watch.seen = seen
-        match judge(seen, must_complete=watch.must_complete):
+        seen = replace(seen, running_seconds=watch.running_seconds(container_id, seen))
+        match judge(seen, must_complete=watch.must_complete, guess_after_seconds=watch.guess_after_seconds):
             case Ready(how=how):
                 if watch.readiness is None:
                     seconds = time.monotonic() - started_monotonic
