@@ -33,7 +33,7 @@ class Catalogue:
             return self._load(), "off"
 
     def forget(self) -> None:
-        """Called after every order; when Redis is away there is nothing to forget."""
+        """Called after every order; what Redis misses while it is away is gone after half a minute."""
         try:
             self._redis.delete(KEY)
         except redis.RedisError:

@@ -35,7 +35,7 @@ def place_order(
         ).fetchone()
         if book is None:
             if connection.execute("SELECT 1 FROM books WHERE isbn = %s", [isbn]).fetchone():
-                raise OrderRefused(409, f"fewer than {quantity} copies are left")
+                raise OrderRefused(409, "there are not enough copies")
             raise OrderRefused(404, f"there is no book {isbn}")
         amount_cents = total_cents(book["price_cents"], quantity)
         payments.charge(card, amount_cents)

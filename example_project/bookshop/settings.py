@@ -1,7 +1,7 @@
 """What the shop is told from outside: environment variables, read once at the start."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 ENVIRONMENTS = ("development", "testing", "production")
@@ -18,7 +18,7 @@ class Settings:
     environment: str
     database_url: str
     cache_url: str
-    payment_key: str
+    payment_key: str = field(repr=False)
     payment_url: str
 
     @property

@@ -25,7 +25,8 @@ def test_the_shop_stays_open_while_its_cache_is_away(shop, stopped_cache):
 
 def test_the_cache_is_used_again_when_it_is_back(shop, dockerci_services):
     dockerci_services["cache"].restart()
-    assert [shop.get("/books").headers["X-Cache"] for _ in range(2)] == ["miss", "hit"]
+    shop.get("/books")
+    assert shop.get("/books").headers["X-Cache"] == "hit"
 
 
 def test_what_is_served_has_neither_tests_nor_pytest(dockerci_services):
