@@ -24,7 +24,7 @@ def _environment(config: pytest.Config) -> Environment:
         environment = run.environment()
         run.wait_ready()
     except DockerCIError as error:
-        pytest.fail(f"not run: {error}", pytrace=False)
+        raise pytest.fail.Exception(f"not run: {error}", pytrace=False) from None
     return environment
 
 

@@ -158,8 +158,7 @@ class HostRun:
         if self._is_ready:
             return
         try:
-            with self.progress.phase("services"):
-                services = environment.wait_ready()
+            services = environment.wait_ready()
         except DockerCIError as error:
             self.failure = error
             raise

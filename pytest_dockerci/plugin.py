@@ -47,8 +47,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 
     try:
         suite, host_suite = read_suite(early_config)
-    except SettingsError:
-        return  # `pytest_configure` says it
+    except SettingsError as error:
+        raise pytest.UsageError(str(error)) from None
     root = early_config.rootpath
     hide_conftests(early_config, [root / path for path in suite], [root / path for path in host_suite])
 

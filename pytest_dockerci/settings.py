@@ -11,14 +11,13 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
+
+import pytest
 
 from pytest_dockerci.errors import SettingsError
 
-if TYPE_CHECKING:
-    import pytest
-
-IniType = Literal["string", "linelist", "paths", "args", "bool"]
+IniType = Literal["string", "linelist", "args", "seconds", "workers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +68,16 @@ INI_OPTIONS = (
         "dockerci_stack", "string", "shared", "`shared`: one stack for all workers; `per-worker`: one each"
     ),
     IniOption(
-        "dockerci_workers", "string", "1", "containers that share the suite: a number, or `auto` (processors)"
+        "dockerci_workers",
+        "workers",
+        "1",
+        "containers that share the suite: a number, or `auto` (processors)",
     ),
-    IniOption("dockerci_ready_timeout_seconds", "string", "120", "limit for services to become ready"),
-    IniOption("dockerci_build_timeout_seconds", "string", "1800", "limit for building the image; 0: none"),
+    IniOption("dockerci_ready_timeout_seconds", "seconds", "120", "limit for services to become ready"),
+    IniOption("dockerci_build_timeout_seconds", "seconds", "1800", "limit for building the image; 0: none"),
     IniOption(
         "dockerci_test_timeout_seconds",
-        "string",
+        "seconds",
         "0",
         "limit for each phase of a test in the container; 0: none",
     ),
@@ -153,10 +155,18 @@ def add_options(parser: pytest.Parser) -> None:
         help="containers that share the suite: a number, or `auto` (processors)",
     )
     for option in INI_OPTIONS:
-        default: object = option.default
-        if option.type in ("args", "linelist", "paths"):
-            default = []
-        parser.addini(option.name, option.help, type=option.type, default=default)
+        default: object = [] if option.type in ("args", "linelist") else option.default
+        parser.addini(option.name, option.help, type=_pytest_type(option.type), default=default)
+
+
+def _pytest_type(option_type: IniType) -> Any:
+    """How pytest is to read a setting; numbers may be numbers in TOML where its version allows that.
+
+    Source: pytest's changelog: unions of types since 9.2.
+    """
+    if option_type not in ("seconds", "workers"):
+        return option_type
+    return int | float | str if pytest.version_tuple >= (9, 2) else "string"
 
 
 def is_switched_on(config: pytest.Config) -> bool:
