@@ -16,8 +16,7 @@ initialise() {
     echo "       You must specify POSTGRES_PASSWORD to a non-empty value for the superuser." >&2
     exit 1
   fi
-  local password=(); [ -z "$POSTGRES_PASSWORD" ] || password=(--pwfile=<(printf '%s\n' "$POSTGRES_PASSWORD"))
-  eval 'initdb --username="$POSTGRES_USER" "${password[@]}" --pgdata="$PGDATA" '"${POSTGRES_INITDB_ARGS:-}"
+  eval 'initdb --username="$POSTGRES_USER" --pwfile=<(printf "%s\n" "$POSTGRES_PASSWORD") --pgdata="$PGDATA" '"${POSTGRES_INITDB_ARGS:-}"
   printf '\nhost all all all %s\n' "${POSTGRES_HOST_AUTH_METHOD:-scram-sha-256}" >>"$PGDATA/pg_hba.conf"
 
   PGUSER=$POSTGRES_USER pg_ctl -D "$PGDATA" -o "-c listen_addresses='' -p 5432" -w start
