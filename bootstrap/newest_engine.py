@@ -22,7 +22,7 @@ from bootstrap.engine import end_process, wait_for_engine
 from bootstrap.engine_choice import Machine
 from bootstrap.engine_lease import STATE_FOLDER, StartedEngine, process_start_ticks
 from bootstrap.private_network import enter_argv, private_network
-from bootstrap.standins import CERTIFICATES, certificates
+from bootstrap.standins import CERTIFICATES, STALE_MIRROR, certificates
 from bootstrap.steps import BootstrapError, read_output, run_logged, say, step
 
 SUITE = "sid"
@@ -45,13 +45,18 @@ _SOCKET = _STATE / "run" / "docker.sock"
 _RECORD = _STATE / "engine.json"
 _LOG = _STATE / "dockerd.log"
 
-# In a mount namespace of its own, so that the mounts end with the processes.
+# In a mount namespace of its own, so that the mounts end with the processes. A root that is only changed
+# (chroot) is not enough: `docker load` makes it private first, which the kernel allows on a mount alone.
 _ENTER_ROOT = """
 set -e
-for tree in proc sys dev; do mount --rbind "/$tree" "$1/$tree"; done
-mount --bind "$2" "$1/run"
-mount --bind "$3" "$1/var/lib/docker"
-exec chroot "$1" dockerd --host unix:///run/docker.sock --cgroup-parent /dockerci-newest
+mount --bind "$1" "$1"
+cd "$1"
+for tree in proc sys dev; do mount --rbind "/$tree" "$tree"; done
+mount --bind "$2" run
+mount --bind "$3" var/lib/docker
+pivot_root . mnt
+umount -l /mnt
+exec dockerd --host unix:///run/docker.sock --cgroup-parent /dockerci-newest
 """
 
 
@@ -140,7 +145,14 @@ def _make_root(folder: Path) -> None:
         ):
             shutil.rmtree(_ROOT, ignore_errors=True)
             hook = f'--customize-hook=cp "{certificates()}" "$1{CERTIFICATES}"; mkdir -p "$1/var/lib/docker"'
-            argv = ["mmdebstrap", "--mode=root", "--variant=minbase", f"--include={','.join(PACKAGES)}", hook]
+            argv = [
+                "mmdebstrap",
+                "--mode=root",
+                "--variant=minbase",
+                f"--include={','.join(PACKAGES)}",
+                hook,
+                STALE_MIRROR,
+            ]
             run_logged(
                 [*argv, SUITE, str(_ROOT), machine_mirror()],
                 log=folder / "newest-root.log",

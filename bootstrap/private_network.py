@@ -43,9 +43,10 @@ def make_commands() -> list[list[str]]:
 
 
 def remove_commands() -> list[list[str]]:
-    """The commands that take it all away; the virtual interfaces go with the namespace."""
+    """The commands that take it all away; the inner interface goes with the outer one."""
     return [
         *(["iptables", "--wait", "-t", table, "-D", chain, *rule] for table, chain, rule in _RULES),
+        ["ip", "link", "delete", _OUTER],
         ["ip", "netns", "delete", NAMESPACE],
     ]
 
