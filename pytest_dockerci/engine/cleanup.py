@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import docker.errors
@@ -25,16 +27,18 @@ class EngineObject:
     """Something on the engine that can be removed.
 
     Attributes:
-        kind: ``container``, ``network`` or ``volume``.
+        kind: ``container``, ``network``, ``volume`` or ``image``.
         key: What the engine knows it by.
         name: What a person knows it by.
         labels: Its labels.
+        created: When it was created, in seconds since the epoch; 0 where the engine does not say.
     """
 
     kind: str
     key: str
     name: str
-    labels: Mapping[str, str]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    created: float = 0.0
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
@@ -50,18 +54,40 @@ def list_objects(engine: Engine, filters: Mapping[str, list[str]]) -> list[Engin
             key=data["Id"],
             name=(data.get("Names") or [data["Id"][:12]])[0].lstrip("/"),
             labels=data.get("Labels") or {},
+            created=float(data.get("Created") or 0),
         )
         for data in api.containers(all=True, filters=wanted)
     ]
     networks = [
-        EngineObject(kind="network", key=data["Id"], name=data["Name"], labels=data.get("Labels") or {})
+        EngineObject(
+            kind="network",
+            key=data["Id"],
+            name=data["Name"],
+            labels=data.get("Labels") or {},
+            created=parse_time(str(data.get("Created") or "")),
+        )
         for data in api.networks(filters=wanted)
     ]
     volumes = [
-        EngineObject(kind="volume", key=data["Name"], name=data["Name"], labels=data.get("Labels") or {})
+        EngineObject(
+            kind="volume",
+            key=data["Name"],
+            name=data["Name"],
+            labels=data.get("Labels") or {},
+            created=parse_time(str(data.get("CreatedAt") or "")),
+        )
         for data in api.volumes(filters=wanted).get("Volumes") or []
     ]
     return [*containers, *networks, *volumes]
+
+
+def parse_time(text: str) -> float:
+    """RFC 3339 with any number of decimals, as seconds since the epoch; 0 for what is none."""
+    match = re.fullmatch(r"([\d-]+T[\d:]+)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)", text)
+    if match is None:
+        return 0.0
+    zone = "+00:00" if match[3] == "Z" else match[3]
+    return datetime.fromisoformat(match[1] + zone).timestamp() + float(f"0.{match[2] or 0}")
 
 
 def remove_objects(
@@ -90,7 +116,7 @@ def remove_objects(
             continue
         problems = {}
         with ThreadPoolExecutor(max_workers=_PARALLEL) as pool:
-            for kind in ("container", "network", "volume"):
+            for kind in ("container", "network", "volume", "image"):
                 of_kind = [thing for thing in objects if thing.kind == kind]
                 for thing, problem in zip(
                     of_kind, pool.map(lambda thing: _remove(engine, thing), of_kind), strict=True
@@ -113,6 +139,8 @@ def _remove(engine: Engine, thing: EngineObject) -> str:
                 api.remove_container(thing.key, force=True, v=True)
             case "network":
                 api.remove_network(thing.key)
+            case "image":
+                api.remove_image(thing.key)
             case _:
                 api.remove_volume(thing.key, force=True)
     except docker.errors.APIError as error:

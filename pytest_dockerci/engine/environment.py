@@ -46,7 +46,7 @@ from pytest_dockerci.engine.suite import (
     sort_suite,
     suite_mounts,
 )
-from pytest_dockerci.engine.toolkit import Toolkit, prepare_toolkit
+from pytest_dockerci.engine.toolkit import Toolkit, ToolkitMaker
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -230,16 +230,16 @@ class Environment:
         )
 
     def _prepare_toolkit(self) -> Toolkit:
-        return prepare_toolkit(
+        plan = self._plan
+        maker = ToolkitMaker(
             self._engine,
             self.identity,
             self._commands,
+            self._images.built[plan.service],
             self._python,
-            self._requirements,
-            host_pytest_version=self._plan.host_pytest_version,
-            cache=self._cache,
-            progress=self._progress,
+            self._progress,
         )
+        return maker.prepare(self._requirements, plan.host_pytest_version, self._cache)
 
     def _start_stacks(self, events: RunEvents) -> None:
         plan = self._plan

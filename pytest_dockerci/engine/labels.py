@@ -13,6 +13,7 @@ NONCE = "org.pytest-dockerci.nonce"
 CACHE = "org.pytest-dockerci.cache"
 PROJECT_PREFIX = "dockerci-"
 EMPTY_IMAGE = "dockerci-empty:1"
+BUILD_REPOSITORY = "dockerci-build"
 COMPOSE_PROJECT = "com.docker.compose.project"
 COMPOSE_SERVICE = "com.docker.compose.service"
 _MAX_FOLDER_CHARACTERS = 20
@@ -61,7 +62,7 @@ def folder_name(rootdir: Path) -> str:
 def image_name(rootdir: Path, service: str) -> str:
     """The name of another service's built image: from rootdir, not from the run, so that builds reuse it."""
     identity = hashlib.sha256(str(rootdir).encode()).hexdigest()[:8]
-    return f"dockerci-build/{folder_name(rootdir)}-{identity}-{docker_name(service)}:current"
+    return f"{BUILD_REPOSITORY}/{folder_name(rootdir)}-{identity}-{docker_name(service)}:current"
 
 
 def cache_label(kind: str) -> Mapping[str, str]:

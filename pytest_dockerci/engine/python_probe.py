@@ -14,8 +14,10 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import docker.errors
+import requests.exceptions
 
 from pytest_dockerci.engine.labels import RunIdentity
+from pytest_dockerci.engine.throwaway import run_throwaway
 from pytest_dockerci.errors import ImageUnusableError
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ CANDIDATES = (
 OLDEST_PYTHON = (3, 8)
 _FORMAT = 1
 _TIMEOUT_SECONDS = 60
+_MARK = "dockerci:"
 # Runs under whatever Python an image has, so that an old one can say how old it is.
 _PROGRAM = r"""
 import json, os, platform, sys
@@ -224,31 +227,23 @@ def _run(
     paths: list[str],
 ) -> tuple[dict[str, Any] | None, str]:
     """The answer, or None and why there is none."""
-    container = None
     try:
-        container = engine.client.containers.create(
+        result = run_throwaway(
+            engine,
+            identity,
             image_id,
-            entrypoint=[candidate],
-            command=["-c", _PROGRAM, json.dumps(paths)],
-            labels=identity.labels,
-            network_mode="none",
+            [candidate, "-c", _PROGRAM, json.dumps(paths)],
             user=user,
-            environment={"PATH": search_path} if search_path else None,
-            healthcheck={"test": ["NONE"]},
+            environ={"PATH": search_path} if search_path else None,
+            timeout_seconds=_TIMEOUT_SECONDS,
         )
-        container.start()
-        container.wait(timeout=_TIMEOUT_SECONDS)
-        output = container.logs(stdout=True, stderr=False).decode("utf-8", "replace")
-        for line in output.splitlines():
-            if line.startswith("dockerci:"):
-                answer: dict[str, Any] = json.loads(line.removeprefix("dockerci:"))
-                return answer, ""
-        said = container.logs(stdout=True, stderr=True).decode("utf-8", "replace").strip().splitlines()
-        return None, said[-1] if said else "printed nothing"
-    except docker.errors.APIError as error:
-        said_lines = str(error.explanation or error).strip().splitlines()
-        text = said_lines[-1] if said_lines else "refused"
+    except (docker.errors.APIError, requests.exceptions.RequestException) as error:
+        lines = str(getattr(error, "explanation", None) or error).strip().splitlines()
+        text = lines[-1] if lines else "refused"
         return None, "not found" if "not found" in text or "no such file" in text else text
-    finally:
-        if container is not None:
-            container.remove(force=True, v=True)
+    for line in result.stdout.splitlines():
+        if line.startswith(_MARK):
+            answer: dict[str, Any] = json.loads(line.removeprefix(_MARK))
+            return answer, ""
+    said = result.output.strip().splitlines()
+    return None, said[-1] if said else f"printed nothing, exit code {result.exit_code}"

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
 from pytest_dockerci.errors import SettingsError
 
@@ -39,6 +42,21 @@ class RequirementSet:
             files.append(self.rootdir / "pyproject.toml")
         hashes = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.is_file()]
         return [*self.lines, *self.groups, *hashes]
+
+    def flat_lines(self) -> list[str]:
+        """All of them as lines of one requirement file, files and groups written out.
+
+        Raises:
+            SettingsError: ``pyproject.toml`` has no such group, or groups that include each other.
+        """
+        lines = list(self.lines)
+        for file in self.files:
+            for path in included_files(file):
+                texts = path.read_text(encoding="utf-8", errors="replace").splitlines()
+                lines += [text for text in texts if not _FILE_OPTION.match(text)]
+        for group in self.groups:
+            lines += _group_lines(_read_groups(self.rootdir / "pyproject.toml"), group, ())
+        return lines
 
 
 def parse_requirements(texts: Sequence[str], rootdir: Path) -> RequirementSet:
@@ -83,6 +101,33 @@ def _require_file(file: Path, text: str) -> None:
             f"dockerci_requirements: {text!r} needs {file}, which does not exist",
             fix="correct dockerci_requirements, or create the file",
         )
+
+
+def _read_groups(file: Path) -> dict[str, list[Any]]:
+    if sys.version_info >= (3, 11):
+        import tomllib  # noqa: PLC0415 - rarely needed
+    else:
+        import tomli as tomllib  # type: ignore[import-not-found]  # noqa: PLC0415 - pytest brings it where Python lacks it
+    groups = tomllib.loads(file.read_text(encoding="utf-8")).get("dependency-groups", {})
+    return {canonicalize_name(name): entries for name, entries in groups.items()}
+
+
+def _group_lines(groups: dict[str, list[Any]], name: str, path: tuple[str, ...]) -> list[str]:
+    """A dependency group with its includes. Source: PEP 735."""
+    key = canonicalize_name(name)
+    if key not in groups or key in path:
+        raise SettingsError(
+            f"dockerci_requirements: group:{name} cannot be read from pyproject.toml",
+            why="it includes itself" if key in path else f"its groups: {', '.join(sorted(groups)) or 'none'}",
+            fix="correct [dependency-groups]",
+        )
+    lines: list[str] = []
+    for entry in groups[key]:
+        if isinstance(entry, str):
+            lines.append(entry)
+        else:
+            lines += _group_lines(groups, str(entry.get("include-group", "")), (*path, key))
+    return lines
 
 
 def included_files(file: Path) -> Iterator[Path]:

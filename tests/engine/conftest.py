@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from engine_project import PYTHON_IMAGE, Project, census_of
 
 from pytest_dockerci.engine.labels import RunIdentity
+
+from .engine_project import PYTHON_IMAGE, Project, census_of
 
 if TYPE_CHECKING:
     from pytest_dockerci.engine.client import Engine

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from pytest_dockerci.engine.images import inspect_image
 from pytest_dockerci.engine.labels import NONCE, RUN
 
 if TYPE_CHECKING:
@@ -98,6 +99,12 @@ class Project:
         environment.start()
         self.image_ids.add(environment.image.id)
         return environment
+
+    def image_data(self, reference: str) -> dict[str, Any]:
+        """All that the engine knows about an image."""
+        data = inspect_image(self.engine, reference)
+        assert data is not None
+        return data
 
     def close(self) -> tuple[str, ...]:
         """End every environment, and remove the images that they built; what is left of them."""

@@ -12,7 +12,6 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from engine_project import POSTGRES_IMAGE, PYTHON_IMAGE, REDIS_IMAGE, SUITE, Project, census_of, python_in
 
 from pytest_dockerci.errors import (
     ImageBuildError,
@@ -21,6 +20,8 @@ from pytest_dockerci.errors import (
     SettingsError,
     ToolkitError,
 )
+
+from .engine_project import POSTGRES_IMAGE, PYTHON_IMAGE, REDIS_IMAGE, SUITE, Project, census_of, python_in
 
 if TYPE_CHECKING:
     from pytest_dockerci.engine.client import Engine
@@ -57,7 +58,7 @@ def test_an_unchanged_tree_gives_an_unchanged_image_and_a_quick_toolkit(web: Pro
     second = web.started(suite=SUITE)
     assert first.image.id == second.image.id
     assert second.image.is_cached
-    labels = web.engine.client.api.inspect_image(first.image.id)["Config"].get("Labels")
+    labels = web.image_data(first.image.id)["Config"].get("Labels")
     assert not labels
     assert "resolving pytest and the requirements for the image" in web.progress.statuses[:20]
 
@@ -273,7 +274,7 @@ def test_a_failing_build_shows_the_step_and_its_last_lines(web: Project) -> None
     """Nothing is started after it."""
     web.write(
         "Dockerfile",
-        f"FROM {PYTHON_IMAGE}\nRUN python3 -c \"print('compiling'); raise SystemExit('no compiler')\"\n",
+        f"FROM {PYTHON_IMAGE}\nRUN python3 -c \"print('compiling', flush=True); raise SystemExit('no compiler')\"\n",
     )
     environment = web.environment()
     with pytest.raises(ImageBuildError) as caught:
@@ -397,8 +398,17 @@ def test_an_extra_service_is_reached_by_its_alias(web: Project) -> None:
     environment = web.started(extra_services={"queue": container})
     ready = environment.wait_ready()
     assert [(service.name, service.how) for service in ready] == [("queue", "started by testcontainers")]
-    program = "import socket, sys, time\nfor _ in range(100):\n try: socket.create_connection(('queue', 6379)).close()\n"
-    program += " except OSError: time.sleep(0.05)\n else: break\nelse: sys.exit(1)"
+    program = """
+import socket, sys, time
+for _ in range(100):
+    try:
+        socket.create_connection(("queue", 6379)).close()
+    except OSError:
+        time.sleep(0.05)
+    else:
+        sys.exit()
+sys.exit(1)
+"""
     python_in(environment, program)
     assert container.get_wrapped_container().id in census_of(web.engine, environment)
 
@@ -510,7 +520,7 @@ def test_a_given_image_is_tested_and_nothing_is_built(web: Project) -> None:
     """A broken Dockerfile does not matter then."""
     web.write("Dockerfile", "FROM scratch\nRUN false\n")
     environment = web.started(image_ref=PYTHON_IMAGE, suite=SUITE)
-    assert environment.image.id == web.engine.client.api.inspect_image(PYTHON_IMAGE)["Id"]
+    assert environment.image.id == web.image_data(PYTHON_IMAGE)["Id"]
     assert environment.image.tags == (PYTHON_IMAGE,)
     with pytest.raises(ImageUnusableError, match="the image nowhere/none:1 is neither on this engine nor"):
         web.started(image_ref="nowhere/none:1")
@@ -558,7 +568,7 @@ def test_the_commit_names_the_image(web: Project) -> None:
     dirty = web.started()
     assert dirty.image.tags == (f"{name}:{head[:12]}-dirty",)
     for tag in clean.image.tags:
-        assert web.engine.client.api.inspect_image(tag)["Id"] == clean.image.id
+        assert web.image_data(tag)["Id"] == clean.image.id
 
 
 @pytest.mark.parametrize(
@@ -601,3 +611,18 @@ def test_the_engine_has_no_objects_of_a_run_that_never_started(engine: Engine, w
     environment = web.environment()
     assert environment.close() == ()
     assert environment.close() == ()
+
+
+def test_a_requirement_without_a_wheel_is_built_in_the_image(web: Project) -> None:
+    """Docopt has only ever been published as source; the image needs no pip for it."""
+    web.write(
+        "Dockerfile",
+        f"FROM {PYTHON_IMAGE}\nRUN python3 -m venv --without-pip /opt/venv\n"
+        "ENV PATH=/opt/venv/bin:$PATH\nWORKDIR /app\nUSER 1000:1000\n",
+    )
+    environment = web.started(requirements=("pytest", "docopt"))
+    assert {"docopt==0.6.2"} < set(environment.image.toolkit)
+    program = "import sys; sys.path.append(sys.argv[1]); import docopt, pytest; print(docopt.__version__)"
+    assert python_in(environment, program, environment.image.toolkit_path) == "0.6.2"
+    again = web.started(requirements=("pytest", "docopt"))
+    assert again.image.toolkit == environment.image.toolkit

@@ -1,0 +1,85 @@
+"""What runs have left on the engine, and the caches that they keep: for ``dockerci gc``.
+
+`find_leftovers` looks, `gc_plan` decides (pure), `remove_leftovers` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_dockerci.engine.cleanup import EngineObject, list_objects, remove_objects
+from pytest_dockerci.engine.labels import BUILD_REPOSITORY, CACHE, EMPTY_IMAGE, RUN
+
+if TYPE_CHECKING:
+    from pytest_dockerci.engine.client import Engine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leftovers:
+    """Everything of ours on an engine.
+
+    Attributes:
+        runs: Run id to its containers, networks and volumes.
+        caches: Toolkit volumes, the images of services that projects build, and the empty image.
+    """
+
+    runs: Mapping[str, tuple[EngineObject, ...]]
+    caches: tuple[EngineObject, ...]
+
+
+def find_leftovers(engine: Engine) -> Leftovers:
+    """Look for all that carries our labels or names."""
+    runs: dict[str, list[EngineObject]] = {}
+    for thing in list_objects(engine, {"label": [RUN]}):
+        runs.setdefault(thing.labels.get(RUN, ""), []).append(thing)
+    caches = [thing for thing in list_objects(engine, {"label": [CACHE]}) if RUN not in thing.labels]
+    for name in (f"{BUILD_REPOSITORY}/*/*", f"{BUILD_REPOSITORY}/*", EMPTY_IMAGE):
+        caches += [
+            EngineObject(kind="image", key=tag, name=tag, created=float(data.get("Created") or 0))
+            for data in engine.client.api.images(filters={"reference": name})
+            for tag in data.get("RepoTags") or ()
+            if tag.startswith((f"{BUILD_REPOSITORY}/", EMPTY_IMAGE))
+        ]
+    return Leftovers(
+        runs={run_id: tuple(things) for run_id, things in runs.items()}, caches=tuple(dict.fromkeys(caches))
+    )
+
+
+def gc_plan(
+    leftovers: Leftovers, *, live_runs: frozenset[str] = frozenset(), include_caches: bool = False
+) -> tuple[EngineObject, ...]:
+    """What is to be removed, in an order in which it can be.
+
+    Args:
+        leftovers: What there is.
+        live_runs: Runs that are still going on, or kept.
+        include_caches: Remove the caches as well.
+    """
+    things = [
+        thing
+        for run_id, of_run in sorted(leftovers.runs.items())
+        if run_id not in live_runs
+        for thing in of_run
+    ]
+    if include_caches:
+        things += leftovers.caches
+    order = {"container": 0, "network": 1, "volume": 2, "image": 3}
+    return tuple(sorted(things, key=lambda thing: order[thing.kind]))
+
+
+def remove_leftovers(engine: Engine, things: Sequence[EngineObject]) -> tuple[str, ...]:
+    """Remove what was planned.
+
+    Returns:
+        What is still there, and why.
+    """
+    wanted = {(thing.kind, thing.key) for thing in things}
+
+    def list_them() -> list[EngineObject]:
+        found = find_leftovers(engine)
+        everything = [*found.caches, *(thing for of_run in found.runs.values() for thing in of_run)]
+        return [thing for thing in everything if (thing.kind, thing.key) in wanted]
+
+    return remove_objects(engine, list_them, settle=False)
