@@ -83,7 +83,7 @@ class SharedLoop:
         if indices:
             pace.is_released = False
             self._run.assign(worker, indices, wire.THEN_WAIT)
-        elif held == 1 and not pace.is_released:
+        if held + len(indices) == 1 and not pace.is_released:
             # It holds its last test back until it knows what follows.
             pace.is_released = True
             self._run.assign(worker, [], then if schedule.is_empty else wire.THEN_SESSION)

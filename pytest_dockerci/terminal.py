@@ -34,6 +34,7 @@ class TerminalProgress:
         self._status = ""
         self._last_line = time.monotonic()
         self._phases: dict[str, float] = {}
+        self._running: set[str] = set()
 
     @property
     def phases(self) -> Mapping[str, float]:
@@ -63,8 +64,8 @@ class TerminalProgress:
             self.status(text)
 
     def status(self, text: str) -> None:
-        """What is waited for right now."""
-        if self._config.get_verbosity() < 0:
+        """What is waited for right now; not between the lines of pytest's own progress."""
+        if self._config.get_verbosity() < 0 or "tests" in self._running:
             return
         with self._lock, self._uncaptured():
             if self._is_terminal():
@@ -79,9 +80,11 @@ class TerminalProgress:
         """Measure a phase; one that comes again is added up."""
         start = time.monotonic()
         self._phases.setdefault(name, 0.0)
+        self._running.add(name)
         try:
             yield
         finally:
+            self._running.discard(name)
             self._phases[name] += time.monotonic() - start
 
     def output(self, stream: str, text: str) -> None:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Project
+
+from whole_run.project import Project
 
 pytestmark = pytest.mark.engine
 
@@ -49,7 +50,9 @@ def test_green(project: Project) -> None:
 
 def test_red(project: Project) -> None:
     """A failure comes with its traceback and the host's path; the exit code is pytest's."""
-    project.write(tests__test_red_py="import app\n\ndef test_red():\n    print('said')\n    assert app.ANSWER == 43\n")
+    project.write(
+        tests__test_red_py="import app\n\ndef test_red():\n    print('said')\n    assert app.ANSWER == 43\n"
+    )
     outcome = project.run()
     assert outcome.exit_code == 1
     assert "tests/test_red.py:5: AssertionError" in outcome.output
@@ -94,7 +97,9 @@ def test_edited_test_needs_no_build(project: Project) -> None:
 
 def test_collection_error(project: Project) -> None:
     """A module that cannot be imported in the container is a collection error with the container's message."""
-    project.write(tests__test_import_py="import no_such_module\n", tests__test_good_py="def test_good(): pass\n")
+    project.write(
+        tests__test_import_py="import no_such_module\n", tests__test_good_py="def test_good(): pass\n"
+    )
     outcome = project.run()
     assert outcome.exit_code == 2
     assert "ModuleNotFoundError: No module named 'no_such_module'" in outcome.output

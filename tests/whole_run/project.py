@@ -1,0 +1,112 @@
+"""A project in a temporary folder, run by real pytest on a real engine."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pytest_dockerci.engine.client import Engine
+
+RUN_TIMEOUT_SECONDS = 150
+COMPOSE = """\
+services:
+  web:
+    build:
+      context: .
+      args: {PYTHON_IMAGE: "%s"}
+"""
+DOCKERFILE = """\
+ARG PYTHON_IMAGE
+FROM ${PYTHON_IMAGE}
+WORKDIR /srv/app
+COPY app.py .
+"""
+SETTINGS = """\
+[pytest]
+dockerci_service = web
+testpaths = tests
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run of pytest left."""
+
+    exit_code: int
+    output: str
+
+    def counts(self) -> dict[str, int]:
+        """The numbers of the closing line, for instance ``{"passed": 2}``."""
+        closing = [line for line in self.output.splitlines() if re.search(r" in [\d.]+s", line)][-1]
+        return {
+            name.rstrip("s"): int(count)
+            for count, name in re.findall(r"(\d+) ([a-z]+)", closing.split(" in ")[0])
+        }
+
+    def verdicts(self) -> dict[str, str]:
+        """Node id to outcome, from ``-v``."""
+        return dict(
+            re.findall(r"^(\S+::.*?) (PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS)\b", self.output, re.MULTILINE)
+        )
+
+
+class Project:
+    """A project that is tested inside its image."""
+
+    def __init__(self, root: Path, engine: Engine) -> None:
+        self.root = root
+        self._engine = engine
+
+    def write(self, **files: str) -> None:
+        """Write files; a double underscore in a name is a slash, a trailing ``_py`` or the like a suffix."""
+        for name, text in files.items():
+            path = self.root / re.sub(r"_(py|yaml|ini|toml|txt|sh)$", r".\1", name.replace("__", "/"))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(textwrap.dedent(text))
+
+    def start(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
+        """Start pytest in a process group of its own."""
+        variables = {
+            key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "COV_"))
+        }
+        return subprocess.Popen(
+            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+            cwd=self.root,
+            env={**variables, "XDG_CACHE_HOME": str(self.root.parent / "cache"), **environ},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def finish(self, process: subprocess.Popen[str]) -> Outcome:
+        """Wait for the end of a run."""
+        try:
+            output, _ = process.communicate(timeout=RUN_TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            output, _ = process.communicate()
+            pytest.fail(f"pytest did not end within {RUN_TIMEOUT_SECONDS} s\n{output}")
+        return Outcome(process.returncode, output)
+
+    def run(self, *arguments: str, **environ: str) -> Outcome:
+        """Run pytest to its end."""
+        return self.finish(self.start(*arguments, **environ))
+
+    def left_on_engine(self) -> list[str]:
+        """What runs of this project have left: names of containers, networks, volumes."""
+        prefix = f"dockerci-{self.root.name}-"
+        client = self._engine.client
+        containers = [container["Names"][0] for container in client.api.containers(all=True)]
+        networks = [network["Name"] for network in client.api.networks()]
+        volumes = [volume["Name"] for volume in client.api.volumes()["Volumes"] or []]
+        return [name for name in (*containers, *networks, *volumes) if prefix in name]
