@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_dockerci.errors import ImageBuildError, ServiceNotReadyError
 from pytest_dockerci.host_run import ENVIRONMENT_FACTORY
 
 if TYPE_CHECKING:
@@ -84,6 +85,9 @@ class LocalEnvironment:
 
     def start(self) -> None:
         """Lay the host's suite and configuration file over the image."""
+        failure = os.environ.get("DOCKERCI_TEST_START_FAILURE")
+        if failure:
+            raise ImageBuildError(failure, why="the test said so", fix="leave the variable out")
         (self.root / "started").write_text("")
         rootdir = self._settings.rootdir
         if self.root == rootdir:
@@ -103,7 +107,10 @@ class LocalEnvironment:
             shutil.copy(rootdir / self._settings.config_file, self.root / self._settings.config_file)
 
     def wait_ready(self) -> tuple[Any, ...]:
-        """Nothing has to be waited for."""
+        """Nothing has to be waited for, unless a test wants a service that never comes."""
+        failure = os.environ.get("DOCKERCI_TEST_READY_FAILURE")
+        if failure:
+            raise ServiceNotReadyError(failure, why="the test said so")
         return ()
 
     def container(self, worker: int) -> Any:

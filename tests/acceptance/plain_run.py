@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from itertools import zip_longest
 from typing import Any
 
 from acceptance.project import Project, Run
@@ -38,14 +37,13 @@ def run_both(project: Project, *args: str, has_same_texts: bool = True) -> Run:
     for kind in ("test", "collect"):
         mine = [_comparable(project, event, has_same_texts=has_same_texts) for event in ours.of_kind(kind)]
         theirs = [_comparable(project, event, has_same_texts=has_same_texts) for event in plain.of_kind(kind)]
+        assert len(mine) == len(theirs)
         differences = [
             {
-                name: (left.get(name), right.get(name))
-                for name in {**left, **right}
-                if left.get(name) != right.get(name)
+                "where": (left["nodeid"], left.get("when")),
+                **{name: (left[name], right[name]) for name in left if left[name] != right[name]},
             }
-            | {"nodeid": left.get("nodeid"), "when": left.get("when")}
-            for left, right in zip_longest(mine, theirs, fillvalue={})
+            for left, right in zip(mine, theirs, strict=True)
             if left != right
         ]
         assert differences == []

@@ -50,10 +50,9 @@ class ReportLog:
         if report.outcome != "passed":
             self._write("collect", nodeid=report.nodeid, outcome=report.outcome, text=report.longreprtext)
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
         """The tests as they are selected at last."""
-        self._write("items", nodeids=[item.nodeid for item in items])
+        self._write("items", nodeids=[item.nodeid for item in session.items])
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """The tests that were deselected."""
