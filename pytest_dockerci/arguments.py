@@ -70,22 +70,22 @@ class Suite:
             and not _is_below(relative, self.host_paths)
         )
 
-    def selected(self, arguments: Sequence[Path]) -> list[PurePosixPath]:
-        """What the container has to collect for the paths that the host was called with.
+    def selected(self, arguments: Sequence[tuple[Path, str]]) -> list[str]:
+        """What the container has to collect for what the host was called with, relative to the root.
 
         Args:
-            arguments: Absolute files and folders, as pytest resolved them.
+            arguments: Absolute files and folders, each with the names that follow it (``::test_one``).
         """
-        selected: list[PurePosixPath] = []
-        for path in arguments:
+        selected: list[str] = []
+        for path, names in arguments:
             relative = self._relative(path)
             if relative is None:
                 if self.rootdir.is_relative_to(path):
-                    selected += self.paths
+                    selected += map(str, self.paths)
             elif _is_below(relative, self.paths):
-                selected += [relative] if not _is_below(relative, self.host_paths) else []
+                selected += [f"{relative}{names}"] if not _is_below(relative, self.host_paths) else []
             else:
-                selected += [suite for suite in self.paths if suite.is_relative_to(relative)]
+                selected += [str(suite) for suite in self.paths if suite.is_relative_to(relative)]
         return list(dict.fromkeys(selected))
 
     def hidden_conftests(self) -> list[PurePosixPath]:
@@ -109,7 +109,7 @@ class Suite:
 def container_arguments(
     options: Mapping[str, Any],
     *,
-    paths: Sequence[PurePosixPath],
+    paths: Sequence[str],
     ignored: Sequence[PurePosixPath],
     container_root: PurePosixPath,
     config_file: PurePosixPath | None,
@@ -119,7 +119,7 @@ def container_arguments(
 
     Args:
         options: The host's options (`config.option` as a mapping), ``addopts`` included.
-        paths: What to collect, relative to the root.
+        paths: What to collect: files, folders and ids, relative to the root.
         ignored: Folders within it that stay on the host.
         container_root: What stands for rootdir.
         config_file: The configuration file, relative to the root.
@@ -146,7 +146,7 @@ def container_arguments(
     for name, key in _PATH_LIST_OPTIONS:
         arguments += [f"{name}={value}" for value in options.get(key) or []]
     arguments += [f"--ignore={container_root / path}" for path in ignored]
-    return [*arguments, *(str(path) for path in paths)]
+    return [*arguments, *paths]
 
 
 def _is_below(path: PurePosixPath, trees: Sequence[PurePosixPath]) -> bool:

@@ -91,8 +91,6 @@ class HostCollection:
         kept = [item for item in items if not (isinstance(item, ContainerItem) and item.index is None)]
         in_order = iter(sorted(_container_items(kept), key=lambda item: item.index or 0))
         items[:] = [next(in_order) if isinstance(item, ContainerItem) else item for item in kept]
-        for item in _container_items(items):
-            item.add_marker("dockerci")
         return deselected
 
 

@@ -84,13 +84,13 @@ class HostRun:
                 self.progress.status("")
         return self._environment
 
-    def collect(self, arguments: list[Path]) -> None:
+    def collect(self, arguments: list[tuple[Path, str]]) -> None:
         """Build, start and collect, if anything that was asked for lies in the container's suite.
 
         Failures are kept in `failure`: they are reported as part of pytest's collection.
 
         Args:
-            arguments: The files and folders that pytest was called with.
+            arguments: What pytest was called with: files and folders, each with the names that follow it.
         """
         paths = self.suite.selected(arguments)
         if not paths:
@@ -109,7 +109,7 @@ class HostRun:
         finally:
             self.progress.status("")
 
-    def _open_containers(self, environment: Environment, paths: list[PurePosixPath]) -> ContainerRun:
+    def _open_containers(self, environment: Environment, paths: list[str]) -> ContainerRun:
         image = environment.image
         root = PurePosixPath(image.container_root)
         invocation_dir = self.config.invocation_params.dir
@@ -236,18 +236,22 @@ def make_environment(
 
     from pytest_dockerci.engine.client import connect_engine  # noqa: PLC0415
     from pytest_dockerci.engine.environment import Environment, EnvironmentPlan  # noqa: PLC0415
-    from pytest_dockerci.state import state_directory  # noqa: PLC0415
+    from pytest_dockerci.state import record_owner, state_directory  # noqa: PLC0415
 
     hook = config.hook
     environ = dict(settings.environ)
     hook.pytest_dockerci_env(config=config, env=environ)
     extra_services: dict[str, Any] = {}
     hook.pytest_dockerci_extra_services(config=config, services=extra_services)
+    engine = connect_engine(os.environ)
+    nonce = secrets.token_hex(8)
+    state_dir = state_directory(os.environ, settings.rootdir)
+    record_owner(state_dir, run_id, nonce)
     plan = EnvironmentPlan(
         run_id=run_id,
-        nonce=secrets.token_hex(8),
+        nonce=nonce,
         rootdir=settings.rootdir,
-        state_dir=state_directory(os.environ, settings.rootdir),
+        state_dir=state_dir,
         service=settings.service,
         compose_files=settings.compose_files,
         image_ref=settings.image_ref,
@@ -273,7 +277,7 @@ def make_environment(
         edit_tags=lambda tags: _call(hook.pytest_dockerci_tags, config=config, tags=tags),
         extra_services=extra_services,
     )
-    return Environment(connect_engine(os.environ), plan, progress)
+    return Environment(engine, plan, progress)
 
 
 def _call(hook: Callable[..., object], **arguments: object) -> None:

@@ -89,7 +89,7 @@ class DockerCIPlugin:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> Generator[None, object, object]:
         """Build, start, collect in the container; then pytest collects, and finds the container's nodes there."""
-        self.run.collect(argument_paths(session.config))
+        self.run.collect(called_with(session.config))
         self._collection = self._host_collection.HostCollection(self.run.tree)
         if self.run.failure is not None:
             report = self._host_collection.environment_report(str(self.run.failure))
@@ -204,12 +204,13 @@ class DockerCIPlugin:
         write_summary(terminalreporter, self.run)
 
 
-def argument_paths(config: pytest.Config) -> list[Path]:
-    """The files and folders that pytest was called with, without what follows ``::``."""
-    return [
-        Path(os.path.normpath(config.invocation_params.dir / argument.split("::", 1)[0]))
-        for argument in config.args
-    ]
+def called_with(config: pytest.Config) -> list[tuple[Path, str]]:
+    """The files and folders that pytest was called with, and the names that follow them (``::test_one``)."""
+    arguments = []
+    for argument in config.args:
+        path, separator, names = argument.partition("::")
+        arguments.append((Path(os.path.normpath(config.invocation_params.dir / path)), separator + names))
+    return arguments
 
 
 def host_run(config: pytest.Config) -> HostRun:

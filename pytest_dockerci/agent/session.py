@@ -75,6 +75,9 @@ class WorkerSession:
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: Any) -> None:
+        config.addinivalue_line(
+            "markers", "dockerci: set on every test that runs inside the image under test"
+        )
         stock = config.pluginmanager.get_plugin("terminalreporter")
         if stock is not None:
             config.pluginmanager.unregister(stock)
@@ -101,11 +104,15 @@ class WorkerSession:
         if report.outcome != "passed":
             self._collect_reports.append(report)
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: List[Any]) -> None:
+        for item in items:
+            item.add_marker("dockerci")
+
     def pytest_deselected(self, items: List[Any]) -> None:
         self._deselected.extend(items)
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_finish(self, session: Any) -> None:
+    def _send_collection(self, session: Any) -> None:
         items = self._tree.numbers(session.items)
         deselected = self._tree.numbers(self._deselected)
         failed = [
@@ -124,6 +131,8 @@ class WorkerSession:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> bool:
+        # Not in `pytest_collection_finish`: that is called for a collection that failed as well.
+        self._send_collection(session)
         self._session_anchor = _SessionAnchor.from_parent(session, name="dockerci")
         while self._wait_for_work(session):
             if not self._run(session, self._queue.popleft()) and not self._wait_for_verdict(session):
