@@ -202,6 +202,21 @@ def test_options_for_the_container_are_those_of_the_code() -> None:
     assert set(re.findall(r"`([^`]+)`", part)) - {"-s"} == {name for name, _ in tables}
 
 
+def test_commands_of_the_reference_are_those_of_the_program() -> None:
+    """Every command and option of `dockerci` is documented, and no other."""
+    documented = set(
+        re.findall(
+            r"^\| `dockerci ([^`]+)` \|", (REFERENCE / "dockerci-command.md").read_text(), re.MULTILINE
+        )
+    )
+    known = set()
+    for command in re.findall(r"^    (\w+) ", run_shell("dockerci --help"), re.MULTILINE):
+        known.add(command)
+        found = re.findall(r"^  (--[a-z-]+)", run_shell(f"dockerci {command} --help"), re.MULTILINE)
+        known |= {f"{command} {option}" for option in found}
+    assert documented == known
+
+
 def test_hooks_of_the_reference_are_those_of_the_code() -> None:
     """Every hook is documented with its arguments, and no other."""
     assert set(column("hooks.md", "hook")) == {
