@@ -1,0 +1,124 @@
+"""The `dockerci` command: what is wrong with my set-up, and what is left on my engine."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pytest_dockerci.errors import CleanupError, DockerCIError
+from pytest_dockerci.state import RunOwner, find_owners
+
+if TYPE_CHECKING:
+    from pytest_dockerci.engine.cleanup import EngineObject
+    from pytest_dockerci.engine.client import Engine
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Returns:
+        0 when all is well, 6 without a usable engine, 9 when something could not be removed.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except DockerCIError as error:
+        sys.stderr.write(f"{error}\n")
+        return int(error.exit_status)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="dockerci", description="Companion of the pytest plugin pytest-dockerci."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    doctor = commands.add_parser("doctor", help="check the engine and its tools; say what to fix")
+    doctor.set_defaults(run=_doctor)
+    gc = commands.add_parser("gc", help="remove what runs have left on the engine when they were killed")
+    gc.add_argument("--dry-run", action="store_true", help="list it, remove nothing")
+    gc.add_argument("--all", action="store_true", help="also remove the caches, which later runs would reuse")
+    gc.set_defaults(run=_gc)
+    return parser
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    del options
+    engine = _connect()
+    checks = (
+        ("Docker Engine", engine.version, f"at {engine.endpoint}"),
+        ("API", _dotted(engine.api_version), ""),
+        ("Docker Compose", _dotted(engine.compose_version), ""),
+        ("buildx", _dotted(engine.buildx_version), ""),
+    )
+    for name, version, remark in checks:
+        _say(f"ok  {name} {version} {remark}".rstrip())
+    leftovers = [owner for owner in find_owners(os.environ) if not owner.is_alive]
+    if leftovers:
+        _say(f"!!  {len(leftovers)} runs were killed before they could clean up\n    try: dockerci gc")
+    return 0
+
+
+def _gc(options: argparse.Namespace) -> int:
+    from pytest_dockerci.engine.leftovers import find_leftovers, gc_plan, remove_leftovers  # noqa: PLC0415 - heavy
+
+    engine = _connect()
+    owners = {owner.run_id: owner for owner in find_owners(os.environ)}
+    found = find_leftovers(engine)
+    dead = {run_id for run_id, things in found.runs.items() if _is_dead(owners.get(run_id), things)}
+    things = gc_plan(found, live_runs=frozenset(found.runs) - dead, include_caches=options.all)
+    for run_id in sorted(set(found.runs) - dead):
+        owner = owners.get(run_id)
+        why = (
+            f"still goes on (process {owner.pid})"
+            if owner is not None
+            else "was not started by this user here"
+        )
+        _say(f"run {run_id} {why}: left alone")
+    for thing in things:
+        _say(f"{'would remove' if options.dry_run else 'removing'} {thing}")
+    if not things:
+        _say("nothing to remove")
+    if not options.all and found.caches:
+        _say(f"{len(found.caches)} caches are kept for later runs; --all removes them")
+    if options.dry_run:
+        return 0
+    left = remove_leftovers(engine, things)
+    if left:
+        raise CleanupError("some objects could not be removed", why="\n".join(left), fix="docker ps --all")
+    for owner in owners.values():
+        if not owner.is_alive:
+            shutil.rmtree(owner.folder, ignore_errors=True)
+    return 0
+
+
+def _is_dead(owner: RunOwner | None, things: Sequence[EngineObject]) -> bool:
+    """True for a run of this host whose process is gone, and all of whose objects carry its nonce."""
+    from pytest_dockerci.engine.labels import NONCE  # noqa: PLC0415 - with the engine side
+
+    return (
+        owner is not None
+        and not owner.is_alive
+        and all(thing.labels.get(NONCE) == owner.nonce for thing in things)
+    )
+
+
+def _connect() -> Engine:
+    from pytest_dockerci.engine.client import connect_engine  # noqa: PLC0415 - `dockerci --help` needs no Docker client
+
+    return connect_engine(os.environ)
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(str(part) for part in version)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
