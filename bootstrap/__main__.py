@@ -24,6 +24,7 @@ from bootstrap.base_images import IMAGE_SETS
 from bootstrap.engine import running_engine
 from bootstrap.images import prepare_images
 from bootstrap.newest_engine import running_newest_engine
+from bootstrap.standins import certificates
 from bootstrap.steps import complain, say
 from bootstrap.venv import prepare_venv
 from pytest_dockerci.errors import DockerCIError
@@ -59,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def bootstrap_and_run(options: argparse.Namespace) -> int:
     """The list of steps; each puts its own things back, last first."""
     FOLDER.mkdir(exist_ok=True)
+    trust_what_the_machine_trusts()
     begin = time.monotonic()
     with ExitStack() as stack:
         machine = stack.enter_context(running_engine(FOLDER / "apt.log"))
@@ -76,6 +78,14 @@ def bootstrap_and_run(options: argparse.Namespace) -> int:
         status = run_command(command, environ, PROJECT / options.directory)
         say("run", f"exit code {status} after {time.monotonic() - begin:.1f} s")
     return status
+
+
+def trust_what_the_machine_trusts() -> None:
+    """Point pip and uv, which bring authorities of their own, to the machine's; what a person set stays."""
+    bundle = certificates()
+    if bundle.is_file():
+        os.environ.setdefault("SSL_CERT_FILE", str(bundle))
+        os.environ.setdefault("PIP_CERT", str(bundle))
 
 
 def run_command(command: Sequence[str], environ: dict[str, str], directory: Path) -> int:
