@@ -21,17 +21,17 @@ if sys.version_info < (3, 10):  # noqa: UP036 - older ones start this file too
     sys.exit("bootstrap: this needs Python 3.10 or newer; make PYTHON=python3.12 picks one")
 
 from bootstrap.base_images import IMAGE_SETS
+from bootstrap.child_processes import CHILDREN, ENDING_SIGNALS
 from bootstrap.engine import running_engine
 from bootstrap.images import prepare_images
 from bootstrap.newest_engine import running_newest_engine
 from bootstrap.standins import certificates
-from bootstrap.steps import complain, say
+from bootstrap.steps import BootstrapError, complain, say
 from bootstrap.venv import prepare_venv
 from pytest_dockerci.errors import DockerCIError
 
 PROJECT = Path(__file__).parents[1]
 FOLDER = PROJECT / ".bootstrap"
-_ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,15 +46,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("command", nargs="+", help="after --; programs of the virtual environment come first")
     options = parser.parse_args(argv)
-    for number in _ENDING_SIGNALS:
+    for number in ENDING_SIGNALS:
         signal.signal(number, _end)
     try:
         return bootstrap_and_run(options)
     except DockerCIError as error:
         complain(error)
         return error.exit_status
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
 
 
 def bootstrap_and_run(options: argparse.Namespace) -> int:
@@ -66,8 +64,8 @@ def bootstrap_and_run(options: argparse.Namespace) -> int:
         machine = stack.enter_context(running_engine(FOLDER / "apt.log"))
         programs = prepare_venv(PROJECT, machine, FOLDER)
         images = prepare_images(IMAGE_SETS[options.images], machine, FOLDER)
+        os.environ["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"
         environ = {**os.environ, **images}
-        environ["PATH"] = f"{programs}{os.pathsep}{environ['PATH']}"
         command = list(options.command)
         if options.newest_engine:
             newest = stack.enter_context(running_newest_engine(machine, images, FOLDER))
@@ -94,24 +92,34 @@ def run_command(command: Sequence[str], environ: dict[str, str], directory: Path
     Ctrl-C reaches it through the terminal; TERM and HUP, which reach only us, are handed on.
     """
     sys.stdout.flush()
-    child = subprocess.Popen(command, env=environ, cwd=directory)
+    try:
+        child = subprocess.Popen(command, env=environ, cwd=directory)
+    except OSError as error:
+        raise BootstrapError(f"{command[0]} could not be started", why=str(error)) from error
 
     def hand_on(number: int, _frame: FrameType | None) -> None:
         child.send_signal(number)
 
-    for number in _ENDING_SIGNALS:
+    for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, hand_on)
     signal.signal(signal.SIGINT, lambda _number, _frame: None)
     try:
         status = child.wait()
     finally:
-        for number in (*_ENDING_SIGNALS, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)  # what follows puts things back, and must finish
+        _ignore_signals()
     return status if status >= 0 else 128 - status
 
 
+def _ignore_signals() -> None:
+    """What follows puts things back, and must finish."""
+    for number in ENDING_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _end(number: int, _frame: FrameType | None) -> None:
-    """While things are brought up, an ending signal unwinds what is there."""
+    """While things are brought up, an ending signal ends what runs and unwinds what is there."""
+    _ignore_signals()
+    CHILDREN.end()
     sys.exit(128 + number)
 
 

@@ -98,7 +98,9 @@ def install_packages(
                 ["install", "-y", "--no-install-recommends", "--no-remove", *packages],
             ),
         ):
-            run_logged(["apt-get", *options, *arguments], log=log, what=what, fix=fix, environ=environ)
+            run_logged(
+                ["apt-get", *options, *arguments], log=log, what=what, fix=fix, environ=environ, unbroken=True
+            )
 
 
 def _private_configuration(

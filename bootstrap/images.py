@@ -116,6 +116,9 @@ def _build(images: Sequence[BaseImage], machine: Machine, folder: Path) -> dict[
             return {}
         return {image.variable: image.standin for image in of_suite}
 
-    with ThreadPoolExecutor(_PARALLEL_ROOTS) as pool:
+    pool = ThreadPoolExecutor(_PARALLEL_ROOTS)
+    try:
         built = list(pool.map(build_suite, suites))
+    finally:
+        pool.shutdown(cancel_futures=True)
     return {variable: reference for part in built for variable, reference in part.items()}

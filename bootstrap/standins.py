@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bootstrap.base_images import STANDIN_PREFIX, BaseImage
+from bootstrap.child_processes import CHILDREN
 from bootstrap.debian_packages import install_packages, machine_mirror
 from bootstrap.engine_choice import Machine
 from bootstrap.steps import BootstrapError, read_output, run_logged, step
@@ -123,20 +124,18 @@ class StandinBuilder:
         options.append(f'--customize-hook=cp "{certificates()}" "$1{CERTIFICATES}"')
         argv = ["mmdebstrap", "--mode=root", "--variant=minbase", "--include=ca-certificates", *options]
         argv += [STALE_MIRROR, suite, "-", self._mirror]
+        environ = {**os.environ, "TMPDIR": str(root_workshop())}
         with step("images", f"Debian {suite}, the root file system"), log.open("wb") as output:
-            maker = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=output,
-                env={**os.environ, "TMPDIR": str(root_workshop())},
-            )
-            imported = subprocess.run(
-                ["docker", "import", "-", name], stdin=maker.stdout, stdout=output, stderr=output, check=False
-            )
-            if maker.stdout:
-                maker.stdout.close()
-            if maker.wait() or imported.returncode:
+            with (
+                CHILDREN.started(argv, output=output, stdout=subprocess.PIPE, environ=environ) as maker,
+                CHILDREN.started(
+                    ["docker", "import", "-", name], output=output, stdin=maker.stdout
+                ) as importer,
+            ):
+                if maker.stdout:
+                    maker.stdout.close()
+                made, imported = maker.wait(), importer.wait()
+            if made or imported:
                 read_output(["docker", "rmi", name])
                 raise BootstrapError(
                     f"a root file system of Debian {suite} could not be made",

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from bootstrap.child_processes import CHILDREN, run_unbroken
 from pytest_dockerci.errors import DockerCIError
 
 
@@ -37,6 +38,7 @@ def run_logged(
     what: str,
     fix: str,
     environ: Mapping[str, str] | None = None,
+    unbroken: bool = False,
 ) -> None:
     """Run a long command with its output in a log file.
 
@@ -46,6 +48,7 @@ def run_logged(
         what: The error's first line if it fails.
         fix: The error's way out.
         environ: The whole environment, default ours.
+        unbroken: It must not be broken off by a signal.
 
     Raises:
         BootstrapError: The command is missing or failed; shows the end of its output.
@@ -56,17 +59,19 @@ def run_logged(
         output.write(f"$ {' '.join(argv)}\n".encode())
         output.flush()
         try:
-            done = subprocess.run(
-                argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environ, check=False
-            )
+            if unbroken:
+                returncode = run_unbroken(argv, output=output, environ=environ)
+            else:
+                with CHILDREN.started(argv, output=output, environ=environ) as child:
+                    returncode = child.wait()
         except OSError as error:
-            raise BootstrapError(what, why=f"{argv[0]}: {error.strerror}", fix=fix) from error
+            raise BootstrapError(what, why=str(error), fix=fix) from error
         output.seek(begin)
         lines = output.read().decode(errors="replace").splitlines()
-    if done.returncode:
+    if returncode:
         raise BootstrapError(
             what,
-            why=f"{Path(argv[0]).name} ended with exit code {done.returncode}",
+            why=f"{Path(argv[0]).name} ended with exit code {returncode}",
             fix=fix,
             output_title=f"end of {log}",
             output=lines,
