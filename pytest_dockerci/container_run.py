@@ -140,7 +140,8 @@ class ContainerRun:
             self.failure = error
             raise self._not_run(error) from error
         self._taken.add(index)
-        self._obey(item.session, self._agent_of(index))
+        self._agent_of(index).deliver()
+        self._obey(item.session, record.stop_request)
         return record
 
     def _agent_of(self, index: int) -> RemoteRun:
@@ -213,13 +214,11 @@ class ContainerRun:
         self._reported_failure = True
         return NotRunError(f"not run: {error}")
 
-    def _obey(self, session: pytest.Session, agent: RemoteRun) -> None:
-        agent.deliver()
-        while (stopped := agent.take_stop_request()) is not None:
-            if stopped.kind == "shouldfail":
-                session.shouldfail = stopped.reason
-            elif stopped.kind == "shouldstop":
-                session.shouldstop = stopped.reason
+    def _obey(self, session: pytest.Session, request: wire.Stopped | None) -> None:
+        if request is not None and request.kind == "shouldfail":
+            session.shouldfail = request.reason
+        elif request is not None:
+            session.shouldstop = request.reason
 
     # Several workers: `SharedLoop` decides who runs what
 

@@ -46,14 +46,17 @@ class HostCollection:
 
     Args:
         tree: The container's collection; None when there is none to show.
+        host_paths: What stays on the host below the container's suite.
     """
 
-    def __init__(self, tree: ContainerTree | None) -> None:
+    def __init__(self, tree: ContainerTree | None, host_paths: Sequence[Path] = ()) -> None:
         self._tree = tree
+        self._host_paths = tuple(host_paths)
 
     def directory(self, parent: pytest.Collector, path: Path) -> pytest.Collector:
         """The node of a folder of the container's suite."""
         node: ContainerDirectory = ContainerDirectory.from_parent(parent, path=path)
+        node.host_paths = self._host_paths
         if self._tree is None:
             node.tree = _EMPTY_TREE
             return node

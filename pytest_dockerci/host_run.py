@@ -201,17 +201,20 @@ class HostRun:
             return
         self._is_closed = True
         self.interruption.begin_cleanup()
-        with self.progress.phase("clean-up"):
-            if self.containers is not None:
-                self.containers.close()
-            if self._environment is not None:
-                self.progress.passing("removing containers, networks and volumes ...")
-                try:
-                    self.leftovers = self._environment.close(fast=fast)
-                except DockerCIError as error:
-                    self.leftovers = (str(error),)
-                self.progress.status("")
+        if self._environment is not None:
+            with self.progress.phase("clean-up"):
+                self._close_environment(self._environment, fast=fast)
         self.interruption.release()
+
+    def _close_environment(self, environment: Environment, *, fast: bool) -> None:
+        if self.containers is not None:
+            self.containers.close()
+        self.progress.passing("removing containers, networks and volumes ...")
+        try:
+            self.leftovers = environment.close(fast=fast)
+        except DockerCIError as error:
+            self.leftovers = (str(error),)
+        self.progress.status("")
 
     def _tell_interruption(self) -> None:
         with suppress(Exception):  # a signal can come in the middle of a write

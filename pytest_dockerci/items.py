@@ -6,7 +6,8 @@ They know no Docker: what a test does is asked of a `SuiteRunner`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -120,12 +121,39 @@ class ContainerCollector(ContainerNode):
 
 
 class ContainerDirectory(ContainerNode, pytest.Directory):
-    """A folder of the container's suite; host tests below it are collected by the host."""
+    """A folder of the container's suite; host tests below it are collected by the host.
+
+    Attributes:
+        host_paths: Files and folders that stay on the host, wherever they are.
+    """
+
+    host_paths: Sequence[Path] = ()
 
     def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
-        """The container's nodes in this folder."""
-        for child in self.tree.directory_children(self.path):
-            yield make_node(self, self.tree, child)
+        """The container's nodes in this folder, and what stays on the host below it."""
+        nodes = [make_node(self, self.tree, child) for child in self.tree.directory_children(self.path)]
+        host_nodes = list(self._host_nodes({node.path for node in nodes}))
+        # By name, as pytest sorts a folder.
+        return sorted([*nodes, *host_nodes], key=lambda node: node.path.name) if host_nodes else nodes
+
+    def _host_nodes(self, known: Container[Path]) -> Iterator[pytest.Collector]:
+        entries = [
+            self.path / path.relative_to(self.path).parts[0]
+            for path in self.host_paths
+            if path != self.path and path.is_relative_to(self.path)
+        ]
+        for path in dict.fromkeys(entries):
+            if path in known or (
+                not self.session.isinitpath(path, with_parents=True)
+                and self.ihook.pytest_ignore_collect(collection_path=path, config=self.config)
+            ):
+                continue
+            if path.is_dir():
+                collector = self.ihook.pytest_collect_directory(path=path, parent=self)
+                yield from [] if collector is None else [collector]
+            else:
+                for collectors in self.ihook.pytest_collect_file(file_path=path, parent=self):
+                    yield from collectors if isinstance(collectors, list) else [collectors]
 
     def remote_report(self) -> dict[str, Any] | None:
         """The container's collection report of this folder (a conftest.py that cannot be imported)."""
@@ -209,11 +237,19 @@ class ContainerItem(pytest.Item):
                 continue
             if data.get("$report_type") == "TestReport":
                 transplant(self.config, data, report, self.tree.runner.paths)
+                self._explain_host_fixture(report)
             else:
                 extra = restore(self.config, data, self.tree.runner.paths)
                 extra.nodeid = self.nodeid
                 further.append(extra)
         return further
+
+    def _explain_host_fixture(self, report: pytest.TestReport) -> None:
+        missing = re.search(r"fixture '(\w+)' not found", report.longreprtext) if report.failed else None
+        fixtures = self.session._fixturemanager  # noqa: SLF001 - pytest has no public way to look for one
+        if missing is not None and fixtures.getfixturedefs(missing[1], self):
+            text = f"{missing[1]} is a fixture of the host: name this file in dockerci_host_suite to keep it there"
+            report.sections.append(("dockerci", text))
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Where the test is defined."""
@@ -270,6 +306,7 @@ def make_node(parent: Any, tree: ContainerTree, number: int) -> Any:
     node: Any
     if row["kind"] == "directory":
         node = ContainerDirectory.from_parent(parent, path=tree.host_path(number))
+        node.host_paths = getattr(parent, "host_paths", ())
     elif row["kind"] == "file":
         node = ContainerFile.from_parent(parent, path=tree.host_path(number))
     elif row["kind"] == "item":

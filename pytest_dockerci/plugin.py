@@ -90,7 +90,9 @@ class DockerCIPlugin:
     def pytest_collection(self, session: pytest.Session) -> Generator[None, object, object]:
         """Build, start, collect in the container; then pytest collects, and finds the container's nodes there."""
         self.run.collect(called_with(session.config))
-        self._collection = self._host_collection.HostCollection(self.run.tree)
+        settings = self.run.settings
+        host_paths = [settings.rootdir / path for path in settings.host_suite]
+        self._collection = self._host_collection.HostCollection(self.run.tree, host_paths)
         if self.run.failure is not None:
             report = self._host_collection.environment_report(str(self.run.failure))
             session.config.hook.pytest_collectreport(report=report)

@@ -65,7 +65,8 @@ class TestRecord:
     Attributes:
         passed: ``[index, start, setup, call, teardown]`` of a plain pass.
         reports: All other reports in order: ``(data, exception class names)``.
-        stopped: The container asked to end the run during this test.
+        stopped: The container ended its session during this test (`pytest.exit`, an interrupt).
+        stop_request: The container asked to end the run after this test.
         died: The worker died in this test.
     """
 
@@ -74,6 +75,7 @@ class TestRecord:
     passed: list[float] | None = None
     reports: list[tuple[dict[str, Any], list[str]]] = field(default_factory=list)
     stopped: wire.Stopped | None = None
+    stop_request: wire.Stopped | None = None
     died: wire.WorkerDied | None = None
 
 
@@ -122,7 +124,6 @@ class RemoteRun:
         self._collected: wire.Collected | None = None
         self._finished: wire.Finished | None = None
         self._died: wire.WorkerDied | None = None
-        self._stop_requests: list[wire.Stopped] = []
         self._open: dict[int, TestRecord] = {}
         self._records: dict[int, TestRecord] = {}
         self._outstanding: deque[int] = deque()
@@ -300,11 +301,6 @@ class RemoteRun:
             )
         return finished
 
-    def take_stop_request(self) -> wire.Stopped | None:
-        """The container's wish to end the run, once."""
-        with self._changed:
-            return self._stop_requests.pop(0) if self._stop_requests else None
-
     def deliver(self) -> None:
         """Hand over warnings and output that have come; only ever called from pytest's thread."""
         with self._changed:
@@ -460,11 +456,13 @@ class RemoteRun:
         return record
 
     def _note_stop(self, stopped: wire.Stopped) -> None:
-        if stopped.kind in ("exit", "interrupt") and self._outstanding:
+        if not self._outstanding:
+            return
+        if stopped.kind in ("exit", "interrupt"):
             self._open_record(self._outstanding[0]).stopped = stopped
             self._complete(self._outstanding[0])
         else:
-            self._stop_requests.append(stopped)
+            self._open_record(self._outstanding[0]).stop_request = stopped
 
     def _note_death(self, died: wire.WorkerDied) -> None:
         self._died = died

@@ -153,7 +153,6 @@ class WorkerSession:
     def _wait_for_verdict(self, session: Any) -> bool:
         """After a test that was not a plain pass, the host decides: on, once more, or the end (false)."""
         while True:
-            self._tell_stop(session)
             message = self._channel.receive(wait=True)
             if isinstance(message, wire.Run):
                 self._append(session, message)
@@ -213,6 +212,7 @@ class WorkerSession:
             self._channel.send(wire.Passed(rows=[row]))
             return True
         self._send_reports(session)
+        self._tell_stop(session)
         self._channel.send(wire.Done(index=index))
         return False
 
