@@ -148,8 +148,13 @@ class Service:
         self._act("pause", lambda api, key: api.pause(key))
 
     def unpause(self) -> None:
-        """Let its processes go on."""
+        """Let its processes go on and wait until it is ready: its health check failed meanwhile.
+
+        Raises:
+            ServiceNotReadyError: It ends, or is not ready at the limit.
+        """
         self._act("unpause", lambda api, key: api.unpause(key))
+        self._wait_ready()
 
     def kill(self, signal: str = "KILL") -> None:
         """Send its first process a signal; it does not come back by itself."""
