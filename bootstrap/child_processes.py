@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO
 
 ENDING_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
@@ -46,15 +47,21 @@ class ChildProcesses:
         with self._lock:
             if self._ending:
                 raise InterruptedError(f"{argv[0]} is not started any more: an ending signal came")
+            # A group of its own: ending it reaches the programs that it runs in turn.
             child = subprocess.Popen(
-                argv, stdin=stdin, stdout=output if stdout is None else stdout, stderr=output, env=environ
+                argv,
+                stdin=stdin,
+                stdout=output if stdout is None else stdout,
+                stderr=output,
+                env=environ,
+                start_new_session=True,
             )
             self._running.add(child)
         try:
             yield child
         finally:
             if child.poll() is None:
-                child.terminate()
+                _end_group(child)
                 child.wait()
             with self._lock:
                 self._running.discard(child)
@@ -63,7 +70,13 @@ class ChildProcesses:
         """End all of them. Called by a signal's handler, so it takes no lock."""
         self._ending = True
         for child in tuple(self._running):
-            child.terminate()
+            _end_group(child)
+
+
+def _end_group(child: subprocess.Popen[bytes]) -> None:
+    """Ask a child and all that it started to end."""
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGTERM)
 
 
 CHILDREN = ChildProcesses()
