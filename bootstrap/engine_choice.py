@@ -147,7 +147,7 @@ def _judge_silent(machine: Machine) -> Choice:
     if machine.user_id != 0:
         return RefuseEngine(
             nothing,
-            f"and user id {machine.user_id} may neither start nor install one ({machine.refusal})",
+            f"user id {machine.user_id} may neither start nor install one ({machine.refusal})",
             "start yours (sudo systemctl start docker, or Docker Desktop), or run this command as root "
             "on Debian 12 or newer or on Ubuntu: it then installs an engine from the distribution's packages",
         )
