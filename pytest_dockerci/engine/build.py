@@ -81,19 +81,28 @@ def plan_build(model: ComposeModel, tags: Mapping[str, Sequence[str]]) -> dict[s
         services[name] = {"build": build}
         if build["tags"]:
             services[name]["image"] = build["tags"][0]
-        if build.get("ssh"):
-            services[name]["build"]["x-bake"] = {"ssh": _ssh_lines(build["ssh"])}
+        extension = _bake_extension(build)
+        if extension:
+            build["x-bake"] = extension
     plan: dict[str, Any] = {"services": services}
     if model.data.get("secrets"):
         plan["secrets"] = model.data["secrets"]
     return plan
 
 
-def _ssh_lines(ssh: Any) -> list[str]:
-    """Compose prints a mapping of id to path; bake reads lines. Source: buildx bake reference, ``ssh``."""
-    if isinstance(ssh, dict):
-        return [f"{name}={path}" if path else str(name) for name, path in ssh.items()]
-    return [str(line) for line in ssh]
+def _bake_extension(build: dict[str, Any]) -> dict[str, Any]:
+    """What bake (measured: 0.13) does not read from Compose's own keys, in its own; `ssh` is moved there.
+
+    Source: buildx documentation, "Extension field with x-bake".
+    """
+    extension: dict[str, Any] = {}
+    if build.get("no_cache"):
+        extension["no-cache"] = True
+    if build.get("pull"):
+        extension["pull"] = True
+    if build.get("ssh"):
+        extension["ssh"] = build.pop("ssh")
+    return extension
 
 
 def build_images(

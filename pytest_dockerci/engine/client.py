@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -131,18 +132,34 @@ def _connect(target: Endpoint) -> docker.DockerClient:
             "and set DOCKER_HOST=unix:///tmp/docker.sock",
         )
     try:
-        tls = _tls(target)
+        _knock(target)
         client = docker.DockerClient(
             base_url=target.url,
             version="auto",
             timeout=_CONNECT_TIMEOUT_SECONDS,
-            tls=tls,
+            tls=_tls(target),
             max_pool_size=_POOL_SIZE,
         )
     except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
         raise _unreachable(target, error) from error
     client.api.timeout = _CALL_TIMEOUT_SECONDS
     return client
+
+
+def _knock(target: Endpoint) -> None:
+    """Connect and hang up: the system's own error says more than the SDK's, which also leaks its socket.
+
+    Raises:
+        OSError: Nobody listens, or may be spoken to.
+    """
+    parts = urlsplit(target.url)
+    if target.scheme == "unix":
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knocking:
+            knocking.settimeout(_CONNECT_TIMEOUT_SECONDS)
+            knocking.connect(parts.path)
+    elif target.scheme != "npipe":
+        port = parts.port or (2376 if target.certificates else 2375)
+        socket.create_connection((parts.hostname or "localhost", port), _CONNECT_TIMEOUT_SECONDS).close()
 
 
 def _tls(target: Endpoint) -> TLSConfig | bool:
@@ -158,22 +175,26 @@ def _tls(target: Endpoint) -> TLSConfig | bool:
 
 
 def _unreachable(target: Endpoint, error: Exception) -> EngineUnreachableError:
-    text = str(error)
     what = f"no Docker Engine answers at {target.shown}"
-    if "Permission denied" in text:
-        return EngineUnreachableError(
-            f"the Docker Engine at {target.shown} may not be used",
-            why="permission denied on its socket",
-            fix="`sudo usermod -aG docker $USER` and log in again, or use rootless Docker",
-        )
-    if "FileNotFoundError" in text or "No such file" in text:
-        path = urlsplit(target.url).path
-        return EngineUnreachableError(
-            what,
-            why=f"there is no socket {path}",
-            fix="install Docker Engine and start it (Docker Desktop: open it); "
-            "`docker context ls` shows where others listen",
-        )
-    if "Connection refused" in text:
-        return EngineUnreachableError(what, why="connection refused", fix="start it; is `dockerd` running?")
-    return EngineUnreachableError(what, why=text, fix="`docker version` must work in the same shell")
+    match error:
+        case PermissionError():
+            return EngineUnreachableError(
+                f"the Docker Engine at {target.shown} may not be used",
+                why="permission denied on its socket",
+                fix="`sudo usermod -aG docker $USER` and log in again, or use rootless Docker",
+            )
+        case FileNotFoundError():
+            return EngineUnreachableError(
+                what,
+                why=f"there is no socket {urlsplit(target.url).path}",
+                fix="install Docker Engine and start it (Docker Desktop: open it); "
+                "`docker context ls` shows where others listen",
+            )
+        case ConnectionRefusedError():
+            return EngineUnreachableError(
+                what, why="connection refused", fix="start it; is `dockerd` running?"
+            )
+        case _:
+            return EngineUnreachableError(
+                what, why=str(error), fix="`docker version` must work in the same shell"
+            )

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from pytest_dockerci.engine.command import Commands, Completed, mask_secrets
 from pytest_dockerci.errors import SettingsError
 
@@ -76,9 +78,9 @@ def read_model(
     for outcome in (completed, active_completed):
         if not outcome.is_ok:
             raise _refused(outcome, rootdir, files)
-    active_data = json.loads(active_completed.stdout)
+    active_data = parse_model(active_completed.stdout)
     return ComposeModel(
-        data=json.loads(completed.stdout),
+        data=parse_model(completed.stdout),
         active=frozenset(active_data.get("services") or {}),
         project=str(active_data.get("name", "")),
         warnings=parse_warnings(active_completed.stderr),
@@ -88,7 +90,32 @@ def read_model(
 def _run(commands: Commands, argv: Sequence[str], rootdir: Path, allow: frozenset[str]) -> Completed:
     remote = "true" if "remote-include" in allow else "false"
     environ = {"COMPOSE_EXPERIMENTAL_GIT_REMOTE": remote, "COMPOSE_EXPERIMENTAL_OCI_REMOTE": remote}
-    return commands.run(argv, cwd=rootdir, timeout_seconds=_TIMEOUT_SECONDS, environ=environ)
+    completed = commands.run(argv, cwd=rootdir, timeout_seconds=_TIMEOUT_SECONDS, environ=environ)
+    if not completed.is_ok and "MarshalJSON" in completed.stderr:
+        # Compose 2.26 cannot print `build.ssh` as JSON.
+        plain = [part for part in argv if part not in ("--format", "json")]
+        completed = commands.run(plain, cwd=rootdir, timeout_seconds=_TIMEOUT_SECONDS, environ=environ)
+    return completed
+
+
+def parse_model(text: str) -> dict[str, Any]:
+    """The model that ``docker compose config`` printed, as JSON or YAML.
+
+    ``build.ssh`` is made a list of ``id`` or ``id=path``: Compose 2.26 prints ``id: path``, which it
+    does not read back.
+    """
+    model: dict[str, Any] = json.loads(text) if text.startswith("{") else yaml.safe_load(text)
+    for service in (model.get("services") or {}).values():
+        build = service.get("build") or {}
+        if build.get("ssh"):
+            build["ssh"] = _ssh_lines(build["ssh"])
+    return model
+
+
+def _ssh_lines(ssh: Any) -> list[str]:
+    if isinstance(ssh, dict):
+        return [f"{name}={path}" if path else str(name) for name, path in ssh.items()]
+    return [re.sub(r"^([^=:\s]+):\s*", r"\1=", str(line)).rstrip("=") for line in ssh]
 
 
 def _refused(completed: Completed, rootdir: Path, files: Sequence[Path]) -> SettingsError:
@@ -149,12 +176,19 @@ def closure(model: ComposeModel, names: Iterable[str]) -> tuple[str, ...]:
         if name in found or name in path or name not in model.services:
             return
         for dependency in direct_dependencies(model.services[name]):
-            visit(dependency, (*path, name))
+            if not _is_left_out(model, name, dependency):
+                visit(dependency, (*path, name))
         found[name] = None
 
     for name in names:
         visit(name, ())
     return tuple(found)
+
+
+def _is_left_out(model: ComposeModel, name: str, dependency: str) -> bool:
+    """The dependency is optional and its profile is not active, so Compose does not start it either."""
+    options = (model.services[name].get("depends_on") or {}).get(dependency) or {}
+    return options.get("required") is False and dependency not in model.active
 
 
 def choose_started(model: ComposeModel, service: str, start: Sequence[str]) -> tuple[str, ...]:
@@ -173,7 +207,8 @@ def choose_started(model: ComposeModel, service: str, start: Sequence[str]) -> t
         return closure(model, [*start, *needed])
     dependencies = direct_dependencies(model.services[service])
     if dependencies:
-        return closure(model, dependencies)
+        wanted = [name for name in dependencies if not _is_left_out(model, service, name)]
+        return closure(model, wanted)
     others = [name for name in model.services if name in model.active and name != service]
     return closure(model, others)
 

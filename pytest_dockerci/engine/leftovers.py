@@ -43,7 +43,8 @@ def find_leftovers(engine: Engine) -> Leftovers:
             if tag.startswith((f"{BUILD_REPOSITORY}/", EMPTY_IMAGE))
         ]
     return Leftovers(
-        runs={run_id: tuple(things) for run_id, things in runs.items()}, caches=tuple({(thing.kind, thing.key): thing for thing in caches}.values())
+        runs={run_id: tuple(things) for run_id, things in runs.items()},
+        caches=tuple({(thing.kind, thing.key): thing for thing in caches}.values()),
     )
 
 

@@ -39,7 +39,8 @@ import json, os, subprocess, sys, tempfile
 target = sys.argv[1]
 pip = [sys.executable, "/.dockerci/pip/tool/pip"]
 asked = ["-r", "/.dockerci/pip/requirements.txt", "-c", "/.dockerci/pip/constraints.txt"]
-common = ["--no-input", "--disable-pip-version-check", "--cache-dir", os.path.join(tempfile.gettempdir(), "dockerci-pip"), "--quiet", "--root-user-action=ignore"]
+common = ["--no-input", "--disable-pip-version-check", "--quiet", "--root-user-action=ignore"]
+common += ["--cache-dir", os.path.join(tempfile.gettempdir(), "dockerci-pip")]
 report = os.path.join(target, ".dockerci-report.json")
 code = subprocess.call(pip + ["install", "--dry-run", "--break-system-packages", "--report", report] + asked + common)
 if code:

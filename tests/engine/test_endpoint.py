@@ -1,0 +1,121 @@
+"""Which engine the environment names."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from pytest_dockerci.engine.client import connect_engine, parse_version
+from pytest_dockerci.engine.endpoint import find_endpoint
+from pytest_dockerci.errors import EngineUnreachableError
+
+
+def write_context(folder: Path, name: str, host: str, *, with_tls: bool = False) -> None:
+    """A context as the CLI keeps it."""
+    identity = hashlib.sha256(name.encode()).hexdigest()
+    meta = folder / "contexts" / "meta" / identity / "meta.json"
+    meta.parent.mkdir(parents=True)
+    meta.write_text(
+        json.dumps({"Name": name, "Endpoints": {"docker": {"Host": host, "SkipTLSVerify": False}}})
+    )
+    if with_tls:
+        (folder / "contexts" / "tls" / identity / "docker").mkdir(parents=True)
+
+
+def test_docker_host_wins_over_contexts(tmp_path: Path) -> None:
+    """As in Docker's own command line."""
+    write_context(tmp_path, "far", "tcp://far:2375")
+    (tmp_path / "config.json").write_text('{"currentContext": "far"}')
+    base = {"DOCKER_CONFIG": str(tmp_path)}
+    seen = [
+        find_endpoint({**base, "DOCKER_HOST": "unix:///run/x.sock", "DOCKER_CONTEXT": "far"}).shown,
+        find_endpoint({**base, "DOCKER_CONTEXT": "default"}).shown,
+        find_endpoint(base).shown,
+        find_endpoint({"DOCKER_CONFIG": str(tmp_path / "none")}).shown,
+    ]
+    assert seen == [
+        "unix:///run/x.sock (DOCKER_HOST)",
+        "unix:///var/run/docker.sock (default)",
+        "tcp://far:2375 (context 'far')",
+        "unix:///var/run/docker.sock (default)",
+    ]
+
+
+def test_children_are_pinned_to_the_same_engine(tmp_path: Path) -> None:
+    """Whatever named it, they see DOCKER_HOST and its certificates."""
+    write_context(tmp_path, "far", "tcp://user:pw@far:2376", with_tls=True)
+    environ = {"DOCKER_CONFIG": str(tmp_path), "DOCKER_CONTEXT": "far", "HOME": "/h"}
+    endpoint = find_endpoint(environ)
+    assert endpoint.certificates is not None
+    assert endpoint.child_environ(environ) == {
+        "DOCKER_CONFIG": str(tmp_path),
+        "HOME": "/h",
+        "DOCKER_HOST": "tcp://user:pw@far:2376",
+        "DOCKER_CERT_PATH": str(endpoint.certificates),
+        "DOCKER_TLS_VERIFY": "1",
+    }
+    assert endpoint.shown == "tcp://far:2376 (context 'far')"
+
+
+def test_tls_comes_from_the_environment_beside_docker_host(tmp_path: Path) -> None:
+    """A bare host is an address, and sockets have no TLS."""
+    environ = {"DOCKER_HOST": "far:2376", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(tmp_path)}
+    endpoint = find_endpoint(environ)
+    assert (endpoint.url, endpoint.certificates, endpoint.verify) == ("tcp://far:2376", tmp_path, True)
+    assert find_endpoint({**environ, "DOCKER_HOST": "unix:///x"}).certificates is None
+
+
+def test_an_unknown_context_is_an_error_that_lists_the_known(tmp_path: Path) -> None:
+    """With what to do."""
+    write_context(tmp_path, "far", "tcp://far:2375")
+    with pytest.raises(EngineUnreachableError) as caught:
+        find_endpoint({"DOCKER_CONFIG": str(tmp_path), "DOCKER_CONTEXT": "fra"})
+    assert str(caught.value) == (
+        "there is no Docker context 'fra'\n"
+        "  why: named by DOCKER_CONTEXT; known: default, far\n"
+        "  try: choose one with `docker context use NAME`, or unset DOCKER_CONTEXT"
+    )
+
+
+def test_a_broken_configuration_file_is_named(tmp_path: Path) -> None:
+    """Rather than ignored."""
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(
+        EngineUnreachableError, match=f"configuration file {tmp_path}/config.json cannot be read"
+    ):
+        find_endpoint({"DOCKER_CONFIG": str(tmp_path)})
+
+
+@pytest.mark.parametrize(
+    ("host", "what"),
+    [
+        ("unix:///nowhere/docker.sock", "there is no socket /nowhere/docker.sock"),
+        ("tcp://127.0.0.1:9", "connection refused"),
+        ("ssh://host", "ssh:// addresses are not supported"),
+    ],
+)
+def test_an_engine_that_does_not_answer_is_one_clear_error(host: str, what: str) -> None:
+    """What, where, why and what to try."""
+    with pytest.raises(EngineUnreachableError) as caught:
+        connect_engine({"DOCKER_HOST": host, "PATH": "/nowhere"})
+    assert what in str(caught.value)
+    assert f"{host} (DOCKER_HOST)" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("2.26.1-4", (2, 26, 1)),
+        ("v2.40.3", (2, 40, 3)),
+        ("github.com/docker/buildx 0.13.1+ds1 0.13.1+ds1-3", (0, 13, 1)),
+        ("github.com/docker/buildx v0.29.1 a32761a", (0, 29, 1)),
+        ("1.45", (1, 45)),
+        ("nonsense", ()),
+    ],
+)
+def test_versions_are_read_from_what_programs_print(text: str, version: tuple[int, ...]) -> None:
+    """Distributions write them in several ways."""
+    assert parse_version(text) == version

@@ -1,0 +1,103 @@
+"""What runs leave behind is found, planned and removed."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_dockerci.engine.cleanup import EngineObject, list_objects, parse_time, remove_objects
+from pytest_dockerci.engine.labels import CACHE, RUN, RunIdentity
+from pytest_dockerci.engine.leftovers import Leftovers, find_leftovers, gc_plan, remove_leftovers
+
+from .engine_project import PYTHON_IMAGE
+
+if TYPE_CHECKING:
+    from pytest_dockerci.engine.client import Engine
+
+
+def thing(kind: str, name: str) -> EngineObject:
+    """Something on an engine."""
+    return EngineObject(kind=kind, key=name, name=name)
+
+
+LEFTOVERS = Leftovers(
+    runs={"r1": (thing("container", "a"), thing("volume", "b")), "r2": (thing("network", "c"),)},
+    caches=(thing("volume", "toolkit"), thing("image", "empty")),
+)
+
+
+@pytest.mark.parametrize(
+    ("live", "include_caches", "names"),
+    [
+        (frozenset(), False, "a c b"),
+        (frozenset({"r1"}), False, "c"),
+        (frozenset({"r1", "r2"}), True, "toolkit empty"),
+        (frozenset(), True, "a c b toolkit empty"),
+    ],
+)
+def test_what_is_removed_is_planned(live: frozenset[str], include_caches: bool, names: str) -> None:  # noqa: FBT001
+    """Live runs are spared, caches go only when they are asked for, containers first."""
+    plan = gc_plan(LEFTOVERS, live_runs=live, include_caches=include_caches)
+    assert " ".join(str(thing.name) for thing in plan) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1970-01-01T00:00:01Z", 1.0),
+        ("1970-01-01T00:00:01.250000001Z", 1.250000001),
+        ("1970-01-01T01:00:00+01:00", 0.0),
+        ("", 0.0),
+    ],
+)
+def test_the_engines_times_are_read(text: str, seconds: float) -> None:
+    """With any number of decimals."""
+    assert parse_time(text) == seconds
+
+
+@pytest.mark.engine
+def test_a_run_that_was_killed_is_found_and_removed(engine: Engine, identity: RunIdentity) -> None:
+    """Container, network and volume, and nothing of others."""
+    labels = identity.labels
+    name = f"dockerci-test-{identity.run_id}"
+    engine.client.api.create_volume(name, labels=labels)
+    network = engine.client.networks.create(name, labels=labels)
+    container = engine.client.containers.create(PYTHON_IMAGE, ["sleep", "600"], labels=labels, network=name)
+    container.start()
+    found = find_leftovers(engine).runs[identity.run_id]
+    assert {(thing.kind, thing.key) for thing in found} == {
+        ("container", container.id),
+        ("network", network.id),
+        ("volume", name),
+    }
+    assert all(thing.created > 1_700_000_000 for thing in found)
+    others = frozenset(find_leftovers(engine).runs) - {identity.run_id}
+    assert remove_leftovers(engine, gc_plan(find_leftovers(engine), live_runs=others)) == ()
+    assert identity.run_id not in find_leftovers(engine).runs
+
+
+@pytest.mark.engine
+def test_caches_are_listed_and_what_is_in_use_is_reported(engine: Engine) -> None:
+    """A volume that a container uses stays, with the engine's reason."""
+    name = f"dockerci-test-{uuid.uuid4().hex[:8]}"
+    engine.client.api.create_volume(name, labels={CACHE: "toolkit"})
+    container = engine.client.containers.create(PYTHON_IMAGE, ["true"], volumes={name: {"bind": "/x"}})
+    mine = [thing for thing in find_leftovers(engine).caches if thing.name == name]
+    assert [thing.kind for thing in mine] == ["volume"]
+    left = remove_leftovers(engine, mine)
+    assert len(left) == 1
+    assert "in use" in left[0]
+    container.remove(force=True)
+    assert remove_leftovers(engine, mine) == ()
+
+
+@pytest.mark.engine
+def test_removal_does_not_touch_another_run_with_the_same_id(engine: Engine, identity: RunIdentity) -> None:
+    """The nonce has to match as well."""
+    name = f"dockerci-test-{identity.run_id}"
+    engine.client.api.create_volume(name, labels={RUN: identity.run_id, "org.pytest-dockerci.nonce": "other"})
+    assert remove_objects(engine, lambda: list_objects(engine, identity.filters), settle=False) == ()
+    assert engine.client.api.inspect_volume(name)["Name"] == name
+    engine.client.api.remove_volume(name)
