@@ -115,6 +115,7 @@ class Environment:
             self._look_into_image()
             self._bring_files()
             self._start_stacks(self._events)
+            self._stacks.watch()
             self._stacks.await_test_containers()
             self._start_extras()
 
@@ -349,8 +350,7 @@ class Environment:
             ServiceNotReadyError: One ended, or is not ready at the limit.
         """
         with self._progress.phase("services"):
-            ready = self._stacks.wait_ready(self._extras.find_failure)
-            return (*ready, *self._extras.result())
+            return (*self._stacks.wait_ready(), *self._extras.result())
 
     def close(self, *, fast: bool = False) -> tuple[str, ...]:
         """Remove all of it from the engine. May be called again, and from a half-finished `start`.

@@ -56,6 +56,11 @@ class RunEvents:
             self._count += 1
             self._changed.notify_all()
 
+    @property
+    def is_closed(self) -> bool:
+        """The run is ending: there is nothing to wait for any more."""
+        return self._is_closed
+
     def close(self) -> None:
         """End the stream and wake everybody."""
         with self._changed:

@@ -15,7 +15,7 @@ import docker.errors
 
 from pytest_dockerci.engine.container import read_logs
 from pytest_dockerci.engine.readiness import ServiceReadiness
-from pytest_dockerci.errors import DockerCIError, ServiceNotReadyError, SettingsError
+from pytest_dockerci.errors import ServiceNotReadyError, SettingsError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -77,15 +77,6 @@ class ExtraServices:
             ServiceNotReadyError: One could not be started, with the end of its log.
         """
         return tuple(start.result() for start in self._starts)
-
-    def find_failure(self) -> DockerCIError | None:
-        """The first that has failed; None while none has."""
-        for start in self._starts:
-            if start.done():
-                error = start.exception()
-                if isinstance(error, DockerCIError):
-                    return error
-        return None
 
     def close(self) -> None:
         """Close their connections; their containers go with the run's labels."""

@@ -75,7 +75,7 @@ class Listening:
         del seen
         where = self._ask_from()
         if where is None:
-            return None
+            return False
         if not self._is_asking:
             self._is_asking = True
             threading.Thread(

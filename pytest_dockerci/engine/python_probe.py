@@ -212,8 +212,8 @@ def _ask(
     raise ImageUnusableError(
         f"{shown_image} has no Python that can run the suite",
         why="tried " + "\n".join(tried),
-        fix="a suite that is not Python's can run with dockerci_command; "
-        "tests that need no Python in the image can stay on the host: dockerci_host_suite",
+        fix="put Python 3.8 or newer into the image; "
+        "tests that need none in it can stay on the host: dockerci_host_suite",
     )
 
 

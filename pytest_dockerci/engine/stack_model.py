@@ -19,6 +19,7 @@ from pytest_dockerci.engine.labels import RunIdentity
 START_INTERVAL_SECONDS = 0.1
 START_PERIOD_SECONDS = 30.0
 MAX_RESTARTS = 5
+TEMPORARY_FOLDER = "/.dockerci/tmp"
 _MAX_PORT_RANGE = 64
 _UNITS_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 # What belongs to the service in its normal form and not to a container that runs its tests.
@@ -192,12 +193,26 @@ def _test_service(service: Mapping[str, Any], plan: StackPlan, test: TestContain
         },
         "volumes": [*kept, *(dict(mount) for mount in test.mounts)],
     }
+    if result.get("read_only") and not _has_temporary_folder(result):
+        # pytest keeps captured output in temporary files.
+        result["tmpfs"] = [*_as_list(result.get("tmpfs")), TEMPORARY_FOLDER]
+        result["environment"].setdefault("TMPDIR", TEMPORARY_FOLDER)
     result.setdefault("logging", _bounded_logging())
     if limits:
         result["deploy"] = limits
     if result.get("networks"):
         result["networks"] = {name: _test_network(entry) for name, entry in result["networks"].items()}
     return result
+
+
+def _has_temporary_folder(service: Mapping[str, Any]) -> bool:
+    targets = [str(volume.get("target")) for volume in service.get("volumes") or []]
+    targets += [str(mount).partition(":")[0] for mount in _as_list(service.get("tmpfs"))]
+    return any(folder in targets for folder in ("/tmp", "/var/tmp", "/usr/tmp"))  # noqa: S108 - where Python looks
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value] if value else []
 
 
 def _test_network(entry: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -83,6 +83,8 @@ class Stacks:
         self._started: dict[str, None] = {}
         self._started_monotonic = 0.0
         self._lock = threading.RLock()
+        self._ready: Future[tuple[ServiceReadiness, ...]] | None = None
+        self._is_waited_for = threading.Event()
 
     def start(self, stack: Stack, workers: Sequence[int], services: Sequence[str]) -> None:
         """Have Compose start services and the workers' test containers; returns at once."""
@@ -115,18 +117,38 @@ class Stacks:
             for stack in self._stacks
             for worker in self._workers[stack.project]
         }
-        self._wait(list(watches.values()), self._started_monotonic)
+        self._wait(list(watches.values()), self._started_monotonic, self._find_dead_service)
         for worker, watch in watches.items():
             self.test_containers[worker] = TestContainer(self._engine, watch.container_id, watch.service)
 
-    def wait_ready(self, find_failure: Callable[[], DockerCIError | None]) -> tuple[ServiceReadiness, ...]:
+    def watch(self) -> None:
+        """Look after the services from now on, beside the main thread; `wait_ready` gives what came of it.
+
+        So the times are those at which services became ready, not those at which somebody asked.
+        """
+        watches = [self._watch(stack, name) for stack in self._stacks for name in self._started]
+        waiting = Waiting(
+            self._engine, self._events, self._progress, self._timeout_seconds, self._is_waited_for.is_set
+        )
+        self._ready = self._background.submit(
+            waiting.wait,
+            watches,
+            started_monotonic=self._started_monotonic,
+            find_failure=self._find_failure,
+        )
+        self._ready.add_done_callback(lambda _: self._events.wake())
+
+    def wait_ready(self) -> tuple[ServiceReadiness, ...]:
         """Block until every started service of every stack is ready.
 
         Raises:
             ServiceNotReadyError: One ended, or is not ready at the limit.
         """
-        watches = [self._watch(stack, name) for stack in self._stacks for name in self._started]
-        return self._wait(watches, self._started_monotonic, find_failure)
+        if self._ready is None:
+            return ()
+        self._is_waited_for.set()
+        self._events.wake()
+        return self._ready.result()
 
     def service(self, name: str, prepare: Callable[[tuple[str, ...], Stack], None]) -> Service:
         """A service of the first stack, started and ready.
@@ -223,8 +245,12 @@ class Stacks:
         return waiting.wait(
             watches,
             started_monotonic=started_monotonic,
-            find_failure=lambda: self._find_failure() or find_failure(),
+            find_failure=lambda: find_failure() or self._find_failure(),
         )
+
+    def _find_dead_service(self) -> DockerCIError | None:
+        error = self._ready.exception() if self._ready is not None and self._ready.done() else None
+        return error if isinstance(error, DockerCIError) else None
 
     def _find_failure(self) -> DockerCIError | None:
         """Why a stack did not start, in Compose's words; None while none has failed."""

@@ -73,9 +73,18 @@ class Waiting:
         events: The run's events.
         progress: Told what is waited for.
         timeout_seconds: The limit; 0 for none.
+        is_shown: Asked each time whether somebody waits for this wait.
     """
 
-    def __init__(self, engine: Engine, events: RunEvents, progress: Progress, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        events: RunEvents,
+        progress: Progress,
+        timeout_seconds: float,
+        is_shown: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._is_shown = is_shown
         self._engine = engine
         self._events = events
         self._progress = progress
@@ -105,8 +114,11 @@ class Waiting:
             self._look(watches, started_monotonic)
             waited_for = [watch for watch in watches if watch.readiness is None]
             if not waited_for:
-                self._progress.status("")
+                if shown:
+                    self._progress.status("")
                 return tuple(watch.readiness for watch in watches if watch.readiness is not None)
+            if self._events.is_closed:
+                raise ServiceNotReadyError("the run ended while services were starting")
             failure = find_failure()
             if failure is not None:
                 self._look(watches, started_monotonic)
@@ -115,9 +127,9 @@ class Waiting:
             if left <= 0:
                 raise self._late(waited_for[0])
             names = ", ".join(f"{watch.shown_name} ({watch.reason})" for watch in waited_for)
-            if names != shown:
+            if names != shown and self._is_shown():
                 self._progress.status(f"waiting for {names}")
-            shown = names
+                shown = names
             time.sleep(_SHORTEST_PAUSE_SECONDS)
             self._events.wait_beyond(count, min(left, _LONGEST_LOOK_AWAY_SECONDS))
 
