@@ -62,6 +62,7 @@ class ContainerRun:
         self._then_of: dict[int, int] = {}
         self._worker_of: dict[int, int] = {}
         self._taken: set[int] = set()
+        self._orphans: list[list[int]] = [[] for _ in range(workers)]
         self._unexplained_deaths = 0
         self._reported_failure = False
 
@@ -187,6 +188,8 @@ class ContainerRun:
 
     def _revive(self, worker: int) -> RemoteRun:
         """A fresh worker, and a fresh agent where that is gone as well; it must collect the same tests."""
+        if self.workers > 1:
+            self._orphans[worker] += self._agents[worker].take_back()
         if self._agents[worker].is_lost:
             self._agents[worker].close()
             self._agents[worker] = self._new_agent(worker)
@@ -225,11 +228,21 @@ class ContainerRun:
     def assign(self, worker: int, indices: Sequence[int], then: int) -> None:
         """Give tests to a worker; with none, `then` releases the last one that it holds back."""
         agent = self._agents[worker]
-        if agent.has_died:
+        if agent.has_died and self.is_settled(worker):
             agent = self._revive(worker)
         for index in indices:
             self._worker_of[index] = worker
         agent.dispatch(indices, then)
+
+    def is_settled(self, worker: int) -> bool:
+        """False while a worker has died and not everything that it had done or held has been seen to.
+
+        Replaced before that, it would take its results and its tests with it.
+        """
+        with self._changed:
+            agent = self._agents[worker]
+            has_more = agent.running is not None or any(by == worker for _, by in self._arrived)
+            return not (agent.has_died and has_more)
 
     def outstanding(self, worker: int) -> tuple[int, ...]:
         """The tests that a worker was given and has not reported."""
@@ -261,7 +274,8 @@ class ContainerRun:
     def take_back(self, worker: int) -> tuple[int, ...]:
         """The tests that a dead worker never ran; somebody else must."""
         agent = self._agents[worker]
-        return agent.take_back() if agent.has_died else ()
+        orphans, self._orphans[worker] = self._orphans[worker], []
+        return (*orphans, *(agent.take_back() if agent.has_died else ()))
 
     def take_arrived(self) -> list[int]:
         """The tests that have come and were not asked for by `next_arrival`."""

@@ -65,12 +65,15 @@ class SharedLoop:
             except DockerCIError as error:
                 self._run.failure = error
                 break
-            left.discard(index)
-            self._report(item_of[index], self._anchor)
-            paces[worker].note(item_of[index].seconds)
+            is_new = index in left  # a test that was run once more arrives once more
+            if is_new:
+                left.discard(index)
+                self._report(item_of[index], self._anchor)
+                paces[worker].note(item_of[index].seconds)
             schedule.give_back(worker, [index for index in self._run.take_back(worker) if index in left])
             paces[worker].is_released = False
-            self._run.proceed(worker)
+            if is_new:
+                self._run.proceed(worker)
             if self._session.shouldfail or self._session.shouldstop:
                 self._report_what_ran(item_of, left)
         for index in [index for index in item_of if index in left]:
@@ -78,6 +81,8 @@ class SharedLoop:
             self._stop_if_asked()
 
     def _feed(self, worker: int, pace: _Pace, schedule: Schedule, then: int) -> None:
+        if not self._run.is_settled(worker):
+            return
         held = len(self._run.outstanding(worker))
         indices = schedule.take(worker, pace.ahead - held)
         if indices:
