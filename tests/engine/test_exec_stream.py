@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+from uuid import uuid4
 
+import docker.errors
 import pytest
 
 from pytest_dockerci.engine.container import run_in_container
@@ -94,19 +96,28 @@ def test_hanging_up_ends_a_blocked_read(engine: Engine, container: str) -> None:
         stream.write(b"x")
 
 
-def test_a_killed_container_ends_the_stream(engine: Engine) -> None:
+def test_a_killed_container_ends_the_stream(engine: Engine, request: pytest.FixtureRequest) -> None:
     """There is no exit code then, or the signal's."""
-    created = engine.client.containers.create(PYTHON_IMAGE, ["sleep", "600"], init=True)
+    created = engine.client.containers.create(
+        PYTHON_IMAGE, ["sleep", "600"], init=True, name=f"dockerci-{uuid4().hex}"
+    )
+    request.addfinalizer(lambda: remove_quietly(engine, str(created.id)))
     created.start()
     stream = open_exec(engine, str(created.id), ["python3", "-uc", "import time; print(1); time.sleep(30)"])
     assert stream.read().startswith(b"1")
-    created.remove(force=True)
+    remove_quietly(engine, str(created.id))
     while stream.read():
         pass
     assert stream.exit_code() in (None, 137)
     stream.close()
     with pytest.raises(DockerCIError, match=f"no command can be started in container {str(created.id)[:12]}"):
         open_exec(engine, str(created.id), ["true"])
+
+
+def remove_quietly(engine: Engine, container_id: str) -> None:
+    """Remove a container that may be gone."""
+    with contextlib.suppress(docker.errors.NotFound):
+        engine.client.api.remove_container(container_id, force=True, v=True)
 
 
 def test_user_environment_and_folder_are_as_asked(engine: Engine, container: str) -> None:
