@@ -1,0 +1,103 @@
+"""What a report carries becomes what JSON can carry."""
+
+from __future__ import annotations
+
+import enum
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_dockerci.agent import plain
+
+
+class Colour(enum.IntEnum):
+    """An int that is more than an int."""
+
+    RED = 1
+
+
+class Text(str):
+    """A text that is more than a text."""
+
+    __slots__ = ()
+
+
+class Broken:
+    """An object that cannot be shown."""
+
+    def __repr__(self) -> str:
+        raise ValueError
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, None),
+        (True, True),
+        (7, 7),
+        (Colour.RED, 1),
+        (1.5, 1.5),
+        (float("nan"), "nan"),
+        (float("inf"), "inf"),
+        ("text", "text"),
+        (Text("text"), "text"),
+        ((1, (2,)), [1, [2]]),
+        ({1: {"a": None}, None: 2}, {"1": {"a": None}, "None": 2}),
+        (b"\xff", "b'\\xff'"),
+        ({1}, "{1}"),
+        (Broken(), "<Broken object, repr() raised ValueError>"),
+    ],
+)
+def test_a_value(value: Any, expected: Any) -> None:
+    """Plain values stay, subclasses become plain, all others become their `repr`."""
+    result = plain.to_plain(value)
+    assert result == expected
+    assert type(result) is type(expected)
+
+
+def test_nesting_without_end() -> None:
+    """A list that holds itself ends as text at a depth that every reader takes."""
+    endless: list[Any] = []
+    endless.append(endless)
+    result = plain.to_plain(endless)
+    depth = 0
+    while isinstance(result, list):
+        result = result[0]
+        depth += 1
+    assert depth == plain.MAX_DEPTH
+    assert result == "[[...]]"
+
+
+def test_a_long_text_loses_its_middle() -> None:
+    """Beginning and end stay, and the text says how much is left out."""
+    text = "a" * plain.MAX_TEXT_CHARACTERS + "z"
+    result = plain.to_plain(text)
+    assert result.startswith("aaa")
+    assert result.endswith("z")
+    assert "\n... [1 characters left out by dockerci] ...\n" in result
+    assert plain.to_plain(text[:-1]) == text[:-1]
+
+
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats()
+        | st.text()
+        | st.binary()
+        | st.complex_numbers(),
+        lambda inner: (
+            st.lists(inner) | st.dictionaries(st.integers() | st.text(), inner) | st.tuples(inner, inner)
+        ),
+        max_leaves=20,
+    )
+)
+def test_everything_becomes_json(value: Any) -> None:
+    """Whatever it is, JSON without extensions carries it, and a second pass changes nothing."""
+    result = plain.to_plain(value)
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+    assert plain.to_plain(result) == result
