@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -131,7 +132,8 @@ class TerminalProgress:
 def printable(text: str) -> str:
     """Text from outside without what could drive a terminal or a CI system: only colours, tabs and newlines stay.
 
-    A carriage return before a newline goes; other control characters are shown escaped.
+    A carriage return before a newline goes; other control characters are shown escaped, and so
+    is the first character of what a CI system would take for a command.
     """
     result = []
     position = 0
@@ -150,7 +152,15 @@ def printable(text: str) -> str:
         else:
             result.append(character.encode("unicode_escape").decode("ascii"))
         position += 1
-    return "".join(result)
+    return _CI_COMMAND.sub(_escaped, "".join(result))
+
+
+# What GitHub (``::command``, ``##[command]``), Azure (``##vso[``) and TeamCity read as orders in a log.
+_CI_COMMAND = re.compile(r"^[^\S\n]*:(?=:)|#(?=#(?:\[|vso\[|teamcity\[))", re.MULTILINE)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return f"{match.group()[:-1]}\\x{ord(match.group()[-1]):02x}"
 
 
 _DIRECTION_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
