@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_dockerci import schedule as schedules
@@ -81,6 +81,7 @@ def test_how_far_ahead() -> None:
     assert schedules.tests_ahead(0.0, 10) == MIN_AHEAD
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_every_test_is_handed_out_exactly_once(data: st.DataObject) -> None:
     """Whoever asks, dies or gives back, in the end each test was run by one worker, and none is left."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_dockerci.terminal import format_seconds, printable
@@ -56,6 +56,7 @@ def test_commands_of_ci_systems_are_no_commands(command: str) -> None:
         assert command[2:] in line
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_nothing_but_colours_controls(text: str) -> None:
     """Whatever comes, only colours, tabs and newlines are left, and a second pass changes nothing."""

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_dockerci.agent import plain
@@ -81,6 +81,7 @@ def test_a_long_text_loses_its_middle() -> None:
     assert plain.to_plain(text[:-1]) == text[:-1]
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         st.none()

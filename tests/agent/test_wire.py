@@ -414,6 +414,7 @@ def test_a_mutated_stream_never_yields_other_messages(data: st.DataObject) -> No
     assert arrived == messages[: len(arrived)]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_random_payloads_raise_nothing_but_wire_errors(data: bytes) -> None:
     """Whatever bytes come, the reader stays in its own vocabulary."""
