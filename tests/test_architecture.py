@@ -1,0 +1,200 @@
+"""Imports point one way; files stay small; nothing heavy is loaded before it is needed."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import pytest_dockerci
+
+PACKAGE = Path(pytest_dockerci.__file__).parent
+MODULES = {
+    ".".join(("pytest_dockerci", *file.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(
+        ".__init__"
+    ): file
+    for file in sorted(PACKAGE.rglob("*.py"))
+}
+MAX_LINES = 400
+FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc", "base"}
+
+OURS = "pytest_dockerci"
+AGENT = f"{OURS}.agent"
+ENGINE = f"{OURS}.engine"
+DOCKER = ("docker", "testcontainers", "yaml")
+
+# What a module, or all modules below a name, must not import. The longest name counts.
+FORBIDDEN_IMPORTS: dict[str, tuple[str, ...]] = {
+    ENGINE: (
+        "pytest",
+        "_pytest",
+        AGENT,
+        *(
+            f"{OURS}.{name}"
+            for name in (
+                "settings",
+                "plugin",
+                "host_run",
+                "host_collection",
+                "items",
+                "container_run",
+                "remote_run",
+                "shared_loop",
+                "reports",
+                "paths",
+                "terminal",
+                "fixtures",
+                "hooks",
+                "arguments",
+                "cli",
+            )
+        ),
+    ),
+    f"{OURS}.errors": (OURS, "pytest", *DOCKER),
+    f"{OURS}.progress": (OURS, "pytest", *DOCKER),
+    f"{OURS}.items": (ENGINE, *DOCKER),
+    f"{OURS}.container_run": (ENGINE, *DOCKER),
+    f"{OURS}.remote_run": (ENGINE, "pytest", *DOCKER),
+    f"{OURS}.shared_loop": (ENGINE, *DOCKER),
+    f"{OURS}.schedule": (OURS, "pytest", *DOCKER),
+    f"{OURS}.reports": (ENGINE, *DOCKER),
+    f"{OURS}.paths": (OURS, "pytest", *DOCKER),
+    f"{OURS}.arguments": (OURS, "pytest", *DOCKER),
+    f"{OURS}.settings": (ENGINE, AGENT, *DOCKER),
+}
+# The only modules of the agent that may import pytest: the supervisor must not depend on the image's.
+AGENT_WITH_PYTEST = {f"{AGENT}.{name}" for name in ("session", "tree", "worker", "host_fixtures")}
+
+
+def imports_of(module: str) -> Iterator[tuple[str, int]]:
+    """``(module, line)`` of every import that happens at run time, wherever in the file it is."""
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    typing_only = {
+        id(node) for block in ast.walk(tree) if _is_type_checking(block) for node in ast.walk(block)
+    }
+    package = module if MODULES[module].name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            name = node.module or ""
+            if node.level:
+                parents = package.split(".")[: len(package.split(".")) - node.level + 1]
+                name = ".".join([*parents, *([name] if name else [])])
+            for alias in node.names:
+                deeper = f"{name}.{alias.name}"
+                yield (deeper if deeper in MODULES else name), node.lineno
+
+
+def _is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def is_below(name: str, tree: str) -> bool:
+    """True for the name itself and all below it."""
+    return name == tree or name.startswith(f"{tree}.")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_forbidden_imports(module: str) -> None:
+    """No module imports what the table forbids it."""
+    rules = max((tree for tree in FORBIDDEN_IMPORTS if is_below(module, tree)), key=len, default=None)
+    forbidden = FORBIDDEN_IMPORTS[rules] if rules is not None else ()
+    assert [
+        f"line {line}: {name}"
+        for name, line in imports_of(module)
+        if any(is_below(name, tree) for tree in forbidden)
+    ] == []
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if is_below(module, AGENT)])
+def test_the_agent_imports_the_standard_library_only(module: str) -> None:
+    """And itself; pytest where the suite runs. `dockerci_agent` is its name in the container."""
+    allowed = {"pytest", "_pytest"} if module in AGENT_WITH_PYTEST else set()
+    assert [
+        f"line {line}: {name}"
+        for name, line in imports_of(module)
+        if not is_below(name, AGENT)
+        and name.partition(".")[0] not in {*sys.stdlib_module_names, "dockerci_agent", *allowed}
+    ] == []
+
+
+def test_the_table_names_what_exists() -> None:
+    """A rule for a module that was renamed would hold nothing."""
+    assert {name for name in (*FORBIDDEN_IMPORTS, *AGENT_WITH_PYTEST) if name not in MODULES} == set()
+
+
+def test_imports_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Relative, nested and aliased imports count; those for type checkers do not."""
+    file = tmp_path / "probe.py"
+    file.write_text(
+        "import os.path as p\nfrom . import wire\nfrom .channel import Channel\nfrom pytest_dockerci import errors\n"
+        "if TYPE_CHECKING:\n    import docker\ndef f():\n    import yaml\n"
+    )
+    monkeypatch.setitem(MODULES, f"{AGENT}.probe", file)
+    assert sorted(name for name, _ in imports_of(f"{AGENT}.probe")) == [
+        "os.path",
+        f"{AGENT}.channel",
+        f"{AGENT}.wire",
+        f"{OURS}.errors",
+        "yaml",
+    ]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_file_is_small(module: str) -> None:
+    """A file that grows beyond its one job is split."""
+    assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) < MAX_LINES
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_is_named_for_its_job(module: str) -> None:
+    """No drawer for everything."""
+    assert module.rpartition(".")[2] not in FORBIDDEN_NAMES
+
+
+HEAVY = (
+    "docker",
+    "yaml",
+    "testcontainers",
+    "requests",
+    "urllib3",
+    "uv",
+    "importlib.resources",
+    "pytest_dockerci.engine",
+)
+
+
+@pytest.mark.parametrize(
+    "module", ["pytest_dockerci.plugin", "pytest_dockerci.host_run", "pytest_dockerci.items"]
+)
+def test_nothing_heavy_is_loaded_early(module: str) -> None:
+    """Importing the host's side loads no client of Docker: that waits for a run that needs one."""
+    program = f"import sys, pytest; before = set(sys.modules); import {module}; print(*sorted(set(sys.modules) - before))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    ).stdout.split()
+    assert module in loaded
+    heavy = [
+        name for name in HEAVY if not (module == "pytest_dockerci.host_run" and name == "importlib.resources")
+    ]
+    assert [name for name in loaded if any(is_below(name, tree) for tree in heavy)] == []
+
+
+def test_a_run_that_is_not_switched_on_loads_little(pytester: pytest.Pytester) -> None:
+    """A project that does not use the plugin pays for its settings, hooks and fixtures, and for nothing else."""
+    pytester.makepyfile(
+        "import sys\n"
+        "def test_loaded():\n"
+        "    ours = {name.partition('.')[2] for name in sys.modules if name.startswith('pytest_dockerci')}\n"
+        "    assert ours <= {'', 'errors', 'fixtures', 'hooks', 'plugin', 'settings'}\n"
+        "    assert not {'docker', 'yaml', 'testcontainers', 'requests'} & set(sys.modules)\n"
+    )
+    result = pytester.runpytest_subprocess("-p", "no:hypothesispytest", timeout=60)
+    result.assert_outcomes(passed=1)
