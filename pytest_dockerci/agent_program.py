@@ -6,7 +6,16 @@ import json
 from functools import lru_cache
 from importlib import resources
 
-_MODULES = ("wire", "channel", "plain", "supervisor", "worker_process", "worker", "session", "tree")
+_MODULES = (
+    "wire",
+    "channel",
+    "plain",
+    "supervisor",
+    "worker_process",
+    "worker",
+    "session",
+    "tree",
+)
 
 
 @lru_cache(maxsize=1)

@@ -128,8 +128,8 @@ def container_arguments(
     arguments = [f"--rootdir={container_root}"]
     if config_file is not None:
         arguments += ["-c", str(container_root / config_file)]
-    # The host has merged addopts into its options already; the cache is the host's as well.
-    arguments += ["-o", "addopts=", "-p", "no:cacheprovider", "-p", "no:dockerci"]
+    # The host has merged addopts into its options already.
+    arguments += ["-o", "addopts=", "-p", "no:dockerci"]
     arguments.append(f"--color={'yes' if has_color else 'no'}")
     verbosity = int(options.get("verbose") or 0)
     if verbosity:

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from pytest_dockerci.host_run import HostRun
 
 HOST_RUN = "dockerci-run"
-_UNSUPPORTED_OPTIONS = (("usepdb", "--pdb"), ("trace", "--trace"))
+_NOT_YET = (
+    ("usepdb", "--pdb", "--no-dockerci runs the suite on the host"),
+    ("trace", "--trace", "--no-dockerci runs the suite on the host"),
+    ("numprocesses", "pytest-xdist's -n", "--dockerci-workers=N shares the suite between N containers"),
+)
 # DESIGN's precedence: an internal or usage error says more than a lost environment, that more than an
 # interruption, and so on; the lowest rank wins.
 _EXIT_RANKS = (3, 4, 6, 7, 2, 1, 8, 9, 5, 0)
@@ -55,22 +59,21 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Check the settings; from here on `DockerCIPlugin` does the work."""
+    from pytest_dockerci import fixtures  # noqa: PLC0415 - see the module's docstring
+
     config.addinivalue_line("markers", "dockerci: set on every test that runs inside the image under test")
+    config.pluginmanager.register(fixtures, "dockerci-fixtures")
     if not is_switched_on(config):
         return
-    from pytest_dockerci import fixtures  # noqa: PLC0415 - only a run that is switched on pays
-    from pytest_dockerci.host_run import HostRun  # noqa: PLC0415
+    from pytest_dockerci.host_run import HostRun  # noqa: PLC0415 - only a run that is switched on pays
 
-    for key, option in _UNSUPPORTED_OPTIONS:
-        if config.getoption(key, default=False):
-            raise pytest.UsageError(
-                f"{option} does not work with tests in a container yet; --no-dockerci runs on the host"
-            )
+    for key, option, instead in _NOT_YET:
+        if config.getoption(key, default=None):
+            raise pytest.UsageError(f"{option} does not work with tests in a container yet\n  try: {instead}")
     try:
         settings = read_settings(config, os.environ)
     except SettingsError as error:
         raise pytest.UsageError(str(error)) from None
-    config.pluginmanager.register(fixtures, "dockerci-fixtures")
     config.pluginmanager.register(DockerCIPlugin(HostRun(config, settings)), HOST_RUN)
 
 
@@ -86,17 +89,22 @@ class DockerCIPlugin:
 
     # Collection
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_collection(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Build, start, collect in the container; then pytest collects, and finds the container's nodes there."""
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> bool | None:
+        """Build, start, collect in the container; then pytest collects, and finds the container's nodes there.
+
+        Where that fails, one error stands for all tests, and pytest's own collection does not run: it
+        would call what it was asked for "not found".
+        """
         self.run.collect(called_with(session.config))
         settings = self.run.settings
         host_paths = [settings.rootdir / path for path in settings.host_suite]
         self._collection = self._host_collection.HostCollection(self.run.tree, host_paths)
-        if self.run.failure is not None:
-            report = self._host_collection.environment_report(str(self.run.failure))
-            session.config.hook.pytest_collectreport(report=report)
-        return (yield)
+        if self.run.failure is None:
+            return None
+        report = self._host_collection.environment_report(str(self.run.failure))
+        session.config.hook.pytest_collectreport(report=report)
+        return True
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collect_directory(self, path: Path, parent: pytest.Collector) -> pytest.Collector | None:

@@ -130,6 +130,7 @@ class RemoteRun:
         self._asked: set[int] = set()
         self._waiting_after: int | None = None
         self._dispatched = 0
+        self._cut_short = 0
 
     # Host to agent
 
@@ -293,10 +294,13 @@ class RemoteRun:
                 output_title="what it printed",
                 output=self._output_tail.splitlines(),
             )
-        if finished.received > self._dispatched or finished.reported > finished.received:
+        with self._changed:
+            reported = self._dispatched - len(self._outstanding) - self._cut_short
+        if finished.received > self._dispatched or finished.reported != reported:
             raise ProtocolError(
                 f"{self.name} counts other tests than the host",
-                why=f"asked for {self._dispatched}, received {finished.received}, reported {finished.reported}",
+                why=f"asked for {self._dispatched}, it says {finished.received}; "
+                f"reported {reported}, it says {finished.reported}",
                 fix="run again; if it happens again, report it with this text",
             )
         return finished
@@ -460,6 +464,7 @@ class RemoteRun:
             return
         if stopped.kind in ("exit", "interrupt"):
             self._open_record(self._outstanding[0]).stopped = stopped
+            self._cut_short += 1
             self._complete(self._outstanding[0])
         else:
             self._open_record(self._outstanding[0]).stop_request = stopped

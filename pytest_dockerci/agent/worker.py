@@ -8,11 +8,20 @@ holds no lock, so that a suite finds the process as plain pytest would leave it.
 import os
 import site
 import sys
+import tempfile
 from pathlib import Path
 from typing import List
 
 from . import wire
 from .channel import Channel, claim_descriptor
+
+
+def _cache_options() -> List[str]:
+    """Where pytest's cache goes: not into the image's folders, which may not be writable."""
+    try:
+        return ["-o", "cache_dir=%s" % Path(tempfile.gettempdir(), "dockerci-pytest-cache")]
+    except OSError:
+        return ["-p", "no:cacheprovider"]
 
 
 def main(arguments: List[str]) -> None:
@@ -34,9 +43,10 @@ def main(arguments: List[str]) -> None:
 
     from .session import WorkerSession
 
-    sys.argv = [str(Path(pytest.__file__).with_name("__main__.py")), *start.args]
+    args = [*_cache_options(), *start.args]
+    sys.argv = [str(Path(pytest.__file__).with_name("__main__.py")), *args]
     session = WorkerSession(channel, start)
-    exit_status = pytest.main(list(start.args), plugins=[session])
+    exit_status = pytest.main(args, plugins=[session])
     sys.stdout.flush()
     sys.stderr.flush()
     channel.send(

@@ -113,7 +113,7 @@ def test_dead_service(project: Project) -> None:
     depends_on: [db]
   db:
     image: PYTHON_IMAGE
-    command: ["python3", "-c", "import sys, time; time.sleep(1); print('no space for tables'); sys.exit(9)"]
+    command: ["python3", "-c", "import sys, time; time.sleep(0.2); print('no space for tables'); sys.exit(9)"]
 """.replace("PYTHON_IMAGE", os.environ.get("PYTHON_IMAGE", "python:3.13-slim")),
         tests__test_any_py="def test_a(): pass\ndef test_b(): pass\n",
     )

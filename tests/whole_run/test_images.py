@@ -69,6 +69,11 @@ def test_read_only(project: Project) -> None:
     )
 
 
+def test_read_only_without_temporary_folder(project: Project) -> None:
+    """Where nothing at all is writable, the tests get a folder for temporary files."""
+    run(project, "WORKDIR /srv/app\nUSER 4711", "    read_only: true\n")
+
+
 def test_no_shell(project: Project) -> None:
     """No shell is needed, nor anything else beside Python."""
     run(
