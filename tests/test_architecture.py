@@ -176,7 +176,10 @@ HEAVY = (
 )
 def test_nothing_heavy_is_loaded_early(module: str) -> None:
     """Importing the host's side loads no client of Docker: that waits for a run that needs one."""
-    program = f"import sys, pytest; before = set(sys.modules); import {module}; print(*sorted(set(sys.modules) - before))"
+    program = (
+        "import sys, pytest; before = set(sys.modules); "
+        f"import {module}; print(*sorted(set(sys.modules) - before))"
+    )
     loaded = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
     ).stdout.split()

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_dockerci.agent import wire
+from pytest_dockerci.agent import frames, wire
 
 EXAMPLES: tuple[wire.Message, ...] = (
     wire.Start(
@@ -204,7 +204,7 @@ def test_a_payload_can_be_passed_on_in_another_stream() -> None:
             "frame 0 is damaged: its checksum does not match",
         ),
         (
-            struct.pack(">III", wire.MAX_FRAME_BYTES + 1, 0, 0),
+            struct.pack(">III", frames.MAX_FRAME_BYTES + 1, 0, 0),
             "a frame of 67108865 bytes is too long (limit 67108864)",
         ),
         (b"Traceback (most recent call last):", "a frame of 1416782179 bytes is too long (limit 67108864)"),
@@ -328,14 +328,14 @@ def test_a_payload_that_is_too_long_is_not_sent() -> None:
     """The limit holds for the sender too, so that the other end is not made to refuse it."""
     encoder = wire.Encoder()
     with pytest.raises(wire.WireError, match=r"^a frame of 67108865 bytes is too long \(limit 67108864\)$"):
-        encoder.frame(b" " * (wire.MAX_FRAME_BYTES + 1))
+        encoder.frame(b" " * (frames.MAX_FRAME_BYTES + 1))
     assert decoded(encoder.encode(wire.Proceed())) == [wire.Proceed()]
 
 
 # The preamble
 
 
-def feed_in_slices(scanner: wire.PreambleScanner, data: bytes, size: int) -> bytes | None:
+def feed_in_slices(scanner: frames.PreambleScanner, data: bytes, size: int) -> bytes | None:
     """What the scanner returns at last, and the data that it has not seen."""
     rest = None
     for position in range(0, len(data), size):
@@ -349,23 +349,23 @@ def feed_in_slices(scanner: wire.PreambleScanner, data: bytes, size: int) -> byt
 @pytest.mark.parametrize("noise", [b"", b"hello\n", b"\x00dockerci-agent-", b"\x00\x00dockerci\x00" * 9])
 def test_the_preamble_is_found_behind_noise(noise: bytes, size: int) -> None:
     """What an interpreter prints at its start is skipped, in whatever slices it comes."""
-    scanner = wire.PreambleScanner()
+    scanner = frames.PreambleScanner()
     frame = wire.Encoder().encode(wire.Hello(protocol=1, python="3.8.0"))
-    assert feed_in_slices(scanner, noise + wire.PREAMBLE + frame, size) == frame
+    assert feed_in_slices(scanner, noise + frames.PREAMBLE + frame, size) == frame
     assert scanner.noise == noise
 
 
 def test_the_noise_so_far_is_kept_for_the_error_message() -> None:
     """Without an agent, what was printed is what explains it."""
-    scanner = wire.PreambleScanner()
+    scanner = frames.PreambleScanner()
     assert scanner.feed(b"python: not found") is None
     assert scanner.noise == b"python: not found"
 
 
 def test_too_much_noise_is_refused() -> None:
     """A stream that never starts is given up."""
-    scanner = wire.PreambleScanner()
-    assert scanner.feed(b"x" * wire.MAX_NOISE_BYTES) is None
+    scanner = frames.PreambleScanner()
+    assert scanner.feed(b"x" * frames.MAX_NOISE_BYTES) is None
     with pytest.raises(wire.WireError, match=r"^65537 bytes came, but no agent$"):
         scanner.feed(b"x")
 
