@@ -43,7 +43,7 @@ class Channel:
     """Sends and receives messages over two file descriptors, for one process.
 
     A forked child that runs on into our code holds a copy: it must not speak for its parent,
-    so everything it sends is dropped.
+    so everything it sends is dropped; nor take what is meant for it, so it is told to finish.
     """
 
     def __init__(self, read_descriptor: int, write_descriptor: int) -> None:
@@ -74,6 +74,8 @@ class Channel:
             EOFError: The other end is gone.
             wire.WireError: It broke the protocol.
         """
+        if os.getpid() != self._process:
+            return wire.Finish()
         while not self._received:
             if not wait and not select.select([self.read_descriptor], [], [], 0)[0]:
                 return None
