@@ -7,6 +7,7 @@ from functools import lru_cache
 from importlib import resources
 
 _MODULES = (
+    "frames",
     "wire",
     "channel",
     "plain",

@@ -16,7 +16,8 @@ from pytest_dockerci.agent import wire
 from pytest_dockerci.errors import AgentLostError, DockerCIError
 from pytest_dockerci.items import ContainerItem, ContainerTree
 from pytest_dockerci.paths import PathMap
-from pytest_dockerci.remote_run import ByteStream, Collection, RemoteRun, TestRecord
+from pytest_dockerci.remote_run import ByteStream, RemoteRun
+from pytest_dockerci.worker_ledger import Collection, TestRecord
 
 _FINISH_TIMEOUT_SECONDS = 60.0
 _MAX_UNEXPLAINED_DEATHS = 3

@@ -18,7 +18,7 @@ from pytest_dockerci.reports import exception_like, restore, transplant
 
 if TYPE_CHECKING:
     from pytest_dockerci.paths import PathMap
-    from pytest_dockerci.remote_run import Collection, TestRecord
+    from pytest_dockerci.worker_ledger import Collection, TestRecord
 
 # Marks that the container has acted on; the host's pytest must not act on them once more.
 _MARKS_OF_THE_CONTAINER = frozenset(

@@ -43,6 +43,7 @@ FORBIDDEN_IMPORTS: dict[str, tuple[str, ...]] = {
                 "items",
                 "container_run",
                 "remote_run",
+                "worker_ledger",
                 "shared_loop",
                 "reports",
                 "paths",
@@ -59,6 +60,7 @@ FORBIDDEN_IMPORTS: dict[str, tuple[str, ...]] = {
     f"{OURS}.items": (ENGINE, *DOCKER),
     f"{OURS}.container_run": (ENGINE, *DOCKER),
     f"{OURS}.remote_run": (ENGINE, "pytest", *DOCKER),
+    f"{OURS}.worker_ledger": (ENGINE, "pytest", *DOCKER),
     f"{OURS}.shared_loop": (ENGINE, *DOCKER),
     f"{OURS}.schedule": (OURS, "pytest", *DOCKER),
     f"{OURS}.reports": (ENGINE, *DOCKER),
@@ -67,7 +69,7 @@ FORBIDDEN_IMPORTS: dict[str, tuple[str, ...]] = {
     f"{OURS}.settings": (ENGINE, AGENT, *DOCKER),
 }
 # The only modules of the agent that may import pytest: the supervisor must not depend on the image's.
-AGENT_WITH_PYTEST = {f"{AGENT}.{name}" for name in ("session", "tree", "worker", "host_fixtures")}
+AGENT_WITH_PYTEST = {f"{AGENT}.{name}" for name in ("session", "tree", "worker")}
 
 
 def imports_of(module: str) -> Iterator[tuple[str, int]]:

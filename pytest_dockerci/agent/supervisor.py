@@ -15,7 +15,7 @@ from typing import List, Optional
 
 import dockerci_agent  # type: ignore[import-not-found]
 
-from . import wire
+from . import frames, wire
 from .channel import Channel, claim_descriptor, write_all
 from .worker_process import WorkerProcess
 
@@ -33,7 +33,7 @@ def main(arguments: List[str]) -> None:
     for descriptor in (0, 1):
         os.dup2(nowhere, descriptor)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    write_all(write_descriptor, wire.PREAMBLE)
+    write_all(write_descriptor, frames.PREAMBLE)
     Supervisor(Channel(read_descriptor, write_descriptor)).serve()
 
 

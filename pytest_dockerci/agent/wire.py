@@ -1,39 +1,23 @@
-"""The protocol between the host, the supervisor and the worker: frames, messages, nothing else.
+"""The messages between the host, the supervisor and the worker.
 
 Sans I/O: bytes go in, messages come out, and the other way round. Both ends import
-this file, so it speaks Python 3.8 and imports the standard library only.
-
-A frame is a 12-byte header (payload length, sequence number, CRC-32 of the payload;
-three big-endian unsigned 32-bit numbers) and a payload: a JSON array ``[name, fields]``.
-Sequence numbers start at 0 in each direction of each stream, so that a lost, doubled
-or reordered frame is noticed.
+this file, so it speaks Python 3.8 and imports the standard library only. A message
+is the payload of a frame: a JSON array ``[name, fields]``.
 """
 
 import json
-import struct
-import zlib
 from dataclasses import dataclass, fields
-from typing import Any, Dict, Iterator, List, Optional, Tuple, Type
+from typing import Any, Dict, Iterator, List, Tuple, Type
+
+from .frames import FrameDecoder, FrameEncoder
+from .frames import WireError as WireError  # noqa: PLC0414 - part of what this module offers
 
 PROTOCOL_VERSION = 1
-
-# What the agent sends before its first frame. Interpreters can be noisy before our code runs
-# (``sitecustomize``, ``.pth`` files), so the host skips bytes up to this mark, a limited number of them.
-PREAMBLE = b"\x00dockerci-agent-1\x00"
-MAX_NOISE_BYTES = 65536
-
-MAX_FRAME_BYTES = 64 * 1024 * 1024
-
-_HEADER = struct.Struct(">III")
 
 # What follows the last test of a `Run`: an index, or one of these.
 THEN_END = -1  # nothing: tear everything down
 THEN_WAIT = -2  # the next `Run` or `Finish` will tell: the last test waits for it
 THEN_SESSION = -3  # something that shares only the session
-
-
-class WireError(Exception):
-    """The other end sent what the protocol does not allow."""
 
 
 @dataclass(frozen=True)
@@ -339,107 +323,25 @@ _ELEMENT_TYPES: Dict[Any, Tuple[type, ...]] = {
 }
 
 
-class Encoder:
+class Encoder(FrameEncoder):
     """Turns messages into the bytes of one direction of one stream."""
-
-    def __init__(self) -> None:
-        self._sequence = 0
 
     def encode(self, message: Message) -> bytes:
         """The frame of a message."""
         return self.frame(payload_of(message))
 
-    def frame(self, payload: bytes) -> bytes:
-        """The frame of a payload that another stream carried.
 
-        Raises:
-            WireError: The payload is longer than `MAX_FRAME_BYTES`.
-        """
-        if len(payload) > MAX_FRAME_BYTES:
-            raise WireError("a frame of %d bytes is too long (limit %d)" % (len(payload), MAX_FRAME_BYTES))
-        header = _HEADER.pack(len(payload), self._sequence, zlib.crc32(payload))
-        self._sequence = (self._sequence + 1) & 0xFFFFFFFF
-        return header + payload
-
-
-class Decoder:
-    """Takes the bytes of one direction of one stream, in any slices, and gives payloads."""
-
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._sequence = 0
-
-    def feed(self, data: bytes) -> None:
-        """Take the next bytes."""
-        self._buffer += data
-
-    @property
-    def is_idle(self) -> bool:
-        """True between two frames: an end of the stream here cuts nothing in half."""
-        return not self._buffer
-
-    def payloads(self) -> Iterator[bytes]:
-        """The payloads that are complete so far.
-
-        Raises:
-            WireError: A frame is too long, out of sequence or damaged.
-        """
-        position = 0
-        buffer = self._buffer
-        try:
-            while len(buffer) - position >= _HEADER.size:
-                length, sequence, checksum = _HEADER.unpack_from(buffer, position)
-                if length > MAX_FRAME_BYTES:
-                    raise WireError("a frame of %d bytes is too long (limit %d)" % (length, MAX_FRAME_BYTES))
-                end = position + _HEADER.size + length
-                if len(buffer) < end:
-                    break
-                payload = bytes(buffer[position + _HEADER.size : end])
-                if sequence != self._sequence:
-                    raise WireError("frame %d came where frame %d was due" % (sequence, self._sequence))
-                if zlib.crc32(payload) != checksum:
-                    raise WireError("frame %d is damaged: its checksum does not match" % sequence)
-                position = end
-                self._sequence = (self._sequence + 1) & 0xFFFFFFFF
-                yield payload
-        finally:
-            del buffer[:position]
+class Decoder(FrameDecoder):
+    """Takes the bytes of one direction of one stream, in any slices, and gives messages."""
 
     def messages(self) -> Iterator[Message]:
         """The messages that are complete so far.
 
         Raises:
-            WireError: As for `payloads`, or a payload is not a message.
+            WireError: A frame is damaged, or a payload is not a message.
         """
         for payload in self.payloads():
             yield parse_payload(payload)
-
-
-class PreambleScanner:
-    """Finds `PREAMBLE` in what an interpreter wrote before the agent's first frame."""
-
-    def __init__(self) -> None:
-        self._seen = b""
-
-    def feed(self, data: bytes) -> Optional[bytes]:
-        """The bytes after the preamble, or None while it has not come.
-
-        Raises:
-            WireError: `MAX_NOISE_BYTES` have passed without it.
-        """
-        self._seen += data
-        before, mark, after = self._seen.partition(PREAMBLE)
-        if mark:
-            self._seen = before
-            return after
-        if len(self._seen) > MAX_NOISE_BYTES:
-            raise WireError("%d bytes came, but no agent" % len(self._seen))
-        return None
-
-    @property
-    def noise(self) -> bytes:
-        """What came before the preamble, or so far."""
-        return self._seen
 
 
 def payload_of(message: Message) -> bytes:
