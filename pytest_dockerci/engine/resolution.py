@@ -176,7 +176,9 @@ def uv_binary() -> str:
 
 
 def _run_uv(commands: Commands, argv: Sequence[str], rootdir: Path) -> Completed:
-    environ = {"UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
+    # pip trusts what the machine trusts; uv only when it is told so.
+    certificates = {} if "UV_SYSTEM_CERTS" in commands.environ else {"UV_SYSTEM_CERTS": "true"}
+    environ = {"UV_NO_PROGRESS": "1", "NO_COLOR": "1", **certificates}
     for pip_name, uv_name in PIP_SETTINGS.items():
         if commands.environ.get(pip_name) and uv_name not in commands.environ:
             environ[uv_name] = commands.environ[pip_name]

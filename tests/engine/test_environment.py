@@ -274,7 +274,7 @@ def test_a_failing_build_shows_the_step_and_its_last_lines(web: Project) -> None
     """Nothing is started after it."""
     web.write(
         "Dockerfile",
-        f"FROM {PYTHON_IMAGE}\nRUN python3 -c \"print('compiling', flush=True); raise SystemExit('no compiler')\"\n",
+        f"FROM {PYTHON_IMAGE}\nRUN python3 -c \"print('compiling'); print('no compiler'); raise SystemExit(1)\"\n",
     )
     environment = web.environment()
     with pytest.raises(ImageBuildError) as caught:

@@ -109,4 +109,4 @@ class Project:
         containers = [container["Names"][0] for container in client.api.containers(all=True)]
         networks = [network["Name"] for network in client.api.networks()]
         volumes = [volume["Name"] for volume in client.api.volumes()["Volumes"] or []]
-        return [name for name in (*containers, *networks, *volumes) if prefix in name]
+        return sorted(name for name in (*containers, *networks, *volumes) if prefix in name)
