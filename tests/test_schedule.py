@@ -81,7 +81,7 @@ def test_how_far_ahead() -> None:
     assert schedules.tests_ahead(0.0, 10) == MIN_AHEAD
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(st.data())
 def test_every_test_is_handed_out_exactly_once(data: st.DataObject) -> None:
     """Whoever asks, dies or gives back, in the end each test was run by one worker, and none is left."""
