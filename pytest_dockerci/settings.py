@@ -5,6 +5,7 @@ Pure but for reading pytest's configuration; importing this costs nothing that p
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import shlex
@@ -284,7 +285,7 @@ def find_build_number(environ: Mapping[str, str]) -> str | None:
 
 def _paths_below(rootdir: Path, setting: str, values: Sequence[str]) -> tuple[PurePosixPath, ...]:
     paths = []
-    for value in values:
+    for value in _expand_patterns(rootdir, values):
         path = Path(os.path.normpath(rootdir / value))
         if not path.is_relative_to(rootdir):
             raise _bad_value(setting, value, f"a path below {rootdir}")
@@ -296,6 +297,18 @@ def _paths_below(rootdir: Path, setting: str, values: Sequence[str]) -> tuple[Pu
             )
         paths.append(PurePosixPath(path.relative_to(rootdir).as_posix()))
     return tuple(dict.fromkeys(paths))
+
+
+def _expand_patterns(rootdir: Path, values: Sequence[str]) -> list[str]:
+    """The paths, with patterns (``tests/*_suite``) replaced by what they match, as pytest does for testpaths.
+
+    A pattern that matches nothing stays, and is told as a path that does not exist.
+    """
+    expanded: list[str] = []
+    for value in values:
+        matches = sorted(glob.glob(value, root_dir=rootdir, recursive=True)) if glob.has_magic(value) else []
+        expanded += matches or [value]
+    return expanded
 
 
 def _config_file(config: pytest.Config) -> PurePosixPath | None:

@@ -315,3 +315,13 @@ def test_a_configuration_file_outside_of_rootdir(pytester: pytest.Pytester, tmp_
     outside = pytester.makefile(".ini", elsewhere=f"[pytest]\ndockerci_suite = {root / 'tests'}\n")
     config = pytester.parseconfig("-c", str(outside), "--rootdir", str(root))
     assert read_settings(config, {}).config_file is None
+
+
+def test_patterns_in_testpaths(read: Read, pytester: pytest.Pytester) -> None:
+    """Patterns mean what they mean to pytest: the paths that match, in order."""
+    pytester.mkdir("tests2")
+    assert read("testpaths = tests* checks").suite == (
+        PurePosixPath("tests"),
+        PurePosixPath("tests2"),
+        PurePosixPath("checks"),
+    )
