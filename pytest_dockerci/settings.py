@@ -306,7 +306,7 @@ def _expand_patterns(rootdir: Path, values: Sequence[str]) -> list[str]:
     """
     expanded: list[str] = []
     for value in values:
-        matches = sorted(glob.glob(value, root_dir=rootdir, recursive=True)) if glob.has_magic(value) else []
+        matches = sorted(glob.glob(value, root_dir=rootdir, recursive=True)) if glob.has_magic(value) else []  # noqa: PTH207 - as pytest does
         expanded += matches or [value]
     return expanded
 
