@@ -175,6 +175,15 @@ class DockerCIPlugin:
 
     # End
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Drop the stack's entries without a line number, with which pytest would fail.
+
+        CPython has such instructions between two lines; seen with Python 3.11.7 and pytest 9.2.0.
+        """
+        entries = [entry for entry in excinfo.traceback if entry._rawentry.tb_lineno is not None]  # noqa: SLF001
+        excinfo.traceback = type(excinfo.traceback)(entries)
+
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(
         self, session: pytest.Session, exitstatus: int
