@@ -181,7 +181,9 @@ class DockerCIPlugin:
 
         CPython has such instructions between two lines; seen with Python 3.11.7 and pytest 9.2.0.
         """
-        entries = [entry for entry in excinfo.traceback if entry._rawentry.tb_lineno is not None]  # noqa: SLF001
+        entries = [
+            entry for entry in excinfo.traceback if getattr(entry._rawentry, "tb_lineno", None) is not None
+        ]  # noqa: SLF001
         excinfo.traceback = type(excinfo.traceback)(entries)
 
     @pytest.hookimpl(wrapper=True, trylast=True)
