@@ -181,9 +181,11 @@ class DockerCIPlugin:
 
         CPython has such instructions between two lines; seen with Python 3.11.7 and pytest 9.2.0.
         """
-        entries = [
-            entry for entry in excinfo.traceback if getattr(entry._rawentry, "tb_lineno", None) is not None
-        ]  # noqa: SLF001
+        entries = []
+        for entry in excinfo.traceback:
+            line: Any = entry._rawentry.tb_lineno  # noqa: SLF001 - `entry.lineno` is what fails
+            if line is not None:
+                entries.append(entry)
         excinfo.traceback = type(excinfo.traceback)(entries)
 
     @pytest.hookimpl(wrapper=True, trylast=True)
