@@ -2,12 +2,13 @@
 PYTHON ?= python3
 BOOTSTRAP := $(PYTHON) -m bootstrap
 
-.PHONY: help example test test-all clean
+.PHONY: help example test test-all benchmark clean
 
 help:
 	@echo 'make example   the main job on example_project/: build, start the services, test inside the image'
 	@echo 'make test      lint, types, tests and the example, through tox; on the engine that answers'
 	@echo 'make test-all  the long tests too, and everything again on the newest engine'
+	@echo 'make benchmark ratios to other ways of doing the same, from paired runs; BENCHMARKS=cold for some of them'
 	@echo 'make clean     take away what the other targets keep for their next run'
 
 example:
@@ -21,6 +22,9 @@ test-all: export DOCKERCI_TEST_REQUIRE_ENGINE = 1
 test-all:
 	@$(BOOTSTRAP) --images test -- tox run -e lint,type,soak,example
 	@$(BOOTSTRAP) --images test --newest-engine -- tox run -e py,example
+
+benchmark:
+	@$(BOOTSTRAP) --images example -- tox run -e benchmark -- $(BENCHMARKS)
 
 clean:
 	@rm -rf .venv .tox .bootstrap /var/cache/dockerci-bootstrap

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
@@ -20,7 +20,7 @@ from types import FrameType
 if sys.version_info < (3, 10):  # noqa: UP036 - older ones start this file too
     sys.exit("bootstrap: this needs Python 3.10 or newer; make PYTHON=python3.12 picks one")
 
-from bootstrap.base_images import IMAGE_SETS
+from bootstrap.base_images import IMAGE_SETS, PYTHON
 from bootstrap.child_processes import CHILDREN, ENDING_SIGNALS
 from bootstrap.engine import running_engine
 from bootstrap.images import prepare_images
@@ -65,7 +65,7 @@ def bootstrap_and_run(options: argparse.Namespace) -> int:
         programs = prepare_venv(PROJECT, machine, FOLDER)
         images = prepare_images(IMAGE_SETS[options.images], machine, FOLDER)
         os.environ["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"
-        environ = {**os.environ, **images}
+        environ = {**reaper_image(images), **os.environ, **images}
         command = list(options.command)
         if options.newest_engine:
             newest = stack.enter_context(running_newest_engine(machine, images, FOLDER))
@@ -76,6 +76,11 @@ def bootstrap_and_run(options: argparse.Namespace) -> int:
         status = run_command(command, environ, PROJECT / options.directory)
         say("run", f"exit code {status} after {time.monotonic() - begin:.1f} s")
     return status
+
+
+def reaper_image(images: Mapping[str, str]) -> dict[str, str]:
+    """The run's reaper takes an image that is there anyway."""
+    return {"DOCKERCI_REAPER_IMAGE": images[PYTHON.variable]} if PYTHON.variable in images else {}
 
 
 def trust_what_the_machine_trusts() -> None:

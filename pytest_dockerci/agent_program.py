@@ -8,14 +8,30 @@ from importlib import resources
 
 _MODULES = (
     "frames",
+    "message",
+    "limits_message",
+    "measured_message",
+    "terminal_message",
+    "debugger_device",
+    "debugging",
+    "schema",
+    "warning_message",
     "wire",
     "channel",
     "plain",
+    "memory_limit",
+    "report_data",
     "supervisor",
     "worker_process",
     "worker",
+    "junit",
     "session",
+    "fitting",
+    "two_sides",
     "tree",
+    "measurement",
+    "measurement_plugin",
+    "measured_rows",
 )
 
 

@@ -26,12 +26,15 @@ _VALUE_OPTIONS = (
     ("--log-format", "log_format"),
     ("--log-date-format", "log_date_format"),
     ("--log-disable", "logger_disable"),
+    ("--log-auto-indent", "log_auto_indent"),
     ("--max-warnings", "max_warnings"),
 )
 _FLAG_OPTIONS = (
+    ("--collect-only", "collectonly"),
     ("--showlocals", "showlocals"),
     ("--strict-config", "strict_config"),
     ("--strict-markers", "strict_markers"),
+    ("--strict", "strict"),
     ("--runxfail", "runxfail"),
     ("--doctest-modules", "doctestmodules"),
     ("--doctest-ignore-import-errors", "doctest_ignore_import_errors"),
@@ -41,10 +44,26 @@ _FLAG_OPTIONS = (
     ("--keep-duplicates", "keepduplicates"),
     ("--collect-in-virtualenv", "collect_in_virtualenv"),
     ("--full-trace", "fulltrace"),
+    ("--pdb", "usepdb"),
+    ("--trace", "trace"),
+    # A plan must not set anything up.
+    ("--setup-plan", "setupplan"),
+    ("--setup-only", "setuponly"),
+    ("--setup-show", "setupshow"),
+    # The host writes the file; in the container it only switches on what tests record for it.
+    ("--junitxml=/dev/null", "xmlpath"),
 )
 _LIST_OPTIONS = (("-W", "pythonwarnings"), ("-o", "override_ini"))
 _PATH_LIST_OPTIONS = (("--ignore", "ignore"), ("--ignore-glob", "ignore_glob"))
+# Settings that the host has seen to; `-o` for one of them must not set it in the container.
+_INI_OF_HOST = ("addopts", "required_plugins", "cache_dir")
 _DEFAULTS = {"capture": "fd", "tbstyle": "auto", "assertmode": "rewrite", "showcapture": "all"}
+# Every option of pytest that reaches the container in one way or another, by one of its names.
+PASSED_ON = (
+    *(name for name, _ in (*_VALUE_OPTIONS, *_FLAG_OPTIONS, *_LIST_OPTIONS, *_PATH_LIST_OPTIONS)),
+    *("-p", "-v", "-q", "-s", "--verbosity", "--color", "--no-showlocals", "--confcutdir"),
+    *("--disable-plugin-autoload", "--pdbcls"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +133,7 @@ def container_arguments(
     container_root: PurePosixPath,
     config_file: PurePosixPath | None,
     has_color: bool,
+    further: Sequence[str] = (),
 ) -> list[str]:
     """The command line of the container's pytest.
 
@@ -124,13 +144,15 @@ def container_arguments(
         container_root: What stands for rootdir.
         config_file: The configuration file, relative to the root.
         has_color: True when the host's terminal shows colours.
+        further: Options that only the container may know.
     """
     arguments = [f"--rootdir={container_root}"]
     if config_file is not None:
         arguments += ["-c", str(container_root / config_file)]
-    # The host has merged addopts into its options already.
-    arguments += ["-o", "addopts=", "-p", "no:dockerci"]
-    arguments.append(f"--color={'yes' if has_color else 'no'}")
+    # The host has merged addopts into its options already, and checks required_plugins for both sides.
+    arguments += ["-o", "addopts=", "-o", "required_plugins=", "-p", "no:dockerci"]
+    # Not just "no": pytest formats log records by another class then, which shows in tracebacks.
+    arguments.append(f"--color={'yes' if has_color else options.get('color') or 'auto'}")
     verbosity = int(options.get("verbose") or 0)
     if verbosity:
         arguments.append(f"--verbosity={verbosity}")
@@ -140,13 +162,23 @@ def container_arguments(
             if element not in (None, "", _DEFAULTS.get(key)):
                 arguments.append(f"{name}={element}" if name.startswith("--") else f"{name}{element}")
     arguments += [name for name, key in _FLAG_OPTIONS if options.get(key)]
+    if options.get("usepdb_cls"):
+        arguments.append("--pdbcls=" + ":".join(options["usepdb_cls"]))
+    arguments += _list_options(options)
+    arguments += [f"--ignore={container_root / path}" for path in ignored]
+    return [*arguments, *further, *paths]
+
+
+def _list_options(options: Mapping[str, Any]) -> list[str]:
+    of_host = tuple(f"{setting}=" for setting in _INI_OF_HOST)
+    arguments: list[str] = []
     for name, key in _LIST_OPTIONS:
         for value in options.get(key) or []:
-            arguments += [name, str(value)]
+            if not str(value).startswith(of_host):
+                arguments += [name, str(value)]
     for name, key in _PATH_LIST_OPTIONS:
         arguments += [f"{name}={value}" for value in options.get(key) or []]
-    arguments += [f"--ignore={container_root / path}" for path in ignored]
-    return [*arguments, *paths]
+    return arguments
 
 
 def _is_below(path: PurePosixPath, trees: Sequence[PurePosixPath]) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_dockerci.errors import CleanupError, DockerCIError
-from pytest_dockerci.state import RunOwner, find_owners
+from pytest_dockerci.state import RunOwner, base_directory, find_owners
 
 if TYPE_CHECKING:
     from pytest_dockerci.engine.cleanup import EngineObject
@@ -56,7 +56,7 @@ def _doctor(options: argparse.Namespace) -> int:
     )
     for name, version, remark in checks:
         _say(f"ok  {name} {version} {remark}".rstrip())
-    leftovers = [owner for owner in find_owners(os.environ) if not owner.is_alive]
+    leftovers = [owner for owner in _owners(engine) if not owner.is_alive]
     if leftovers:
         _say(f"!!  {len(leftovers)} runs were killed before they could clean up\n    try: dockerci gc")
     return 0
@@ -66,7 +66,7 @@ def _gc(options: argparse.Namespace) -> int:
     from pytest_dockerci.engine.leftovers import find_leftovers, gc_plan, remove_leftovers  # noqa: PLC0415 - heavy
 
     engine = _connect()
-    owners = {owner.run_id: owner for owner in find_owners(os.environ)}
+    owners = {owner.run_id: owner for owner in _owners(engine)}
     found = find_leftovers(engine)
     dead = {run_id for run_id, things in found.runs.items() if _is_dead(owners.get(run_id), things)}
     things = gc_plan(found, live_runs=frozenset(found.runs) - dead, include_caches=options.all)
@@ -104,6 +104,10 @@ def _is_dead(owner: RunOwner | None, things: Sequence[EngineObject]) -> bool:
         and not owner.is_alive
         and all(thing.labels.get(NONCE) == owner.nonce for thing in things)
     )
+
+
+def _owners(engine: Engine) -> list[RunOwner]:
+    return find_owners(base_directory(os.environ), engine.id)
 
 
 def _connect() -> Engine:

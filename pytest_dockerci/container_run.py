@@ -8,19 +8,29 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
 from pytest_dockerci.agent import wire
+from pytest_dockerci.byte_stream import ByteStream
+from pytest_dockerci.collection_difference import require_same
 from pytest_dockerci.errors import AgentLostError, DockerCIError
 from pytest_dockerci.items import ContainerItem, ContainerTree
+from pytest_dockerci.lazy_stream import LazyStream
+from pytest_dockerci.listener import Listener
 from pytest_dockerci.paths import PathMap
-from pytest_dockerci.remote_run import ByteStream, RemoteRun
+from pytest_dockerci.remote_run import RemoteRun
+from pytest_dockerci.segments import split_at_host_tests
+from pytest_dockerci.verdict import Proof
 from pytest_dockerci.worker_ledger import Collection, TestRecord
 
 _FINISH_TIMEOUT_SECONDS = 60.0
 _MAX_UNEXPLAINED_DEATHS = 3
+# As many results as an agent may hold back, which are lost with it.
+_CAREFUL_TESTS = 256
 
 
 class NotRunError(DockerCIError):
@@ -31,41 +41,44 @@ class ContainerRun:
     """All agents of a run and the collection that they agree on.
 
     Args:
-        workers: Number of containers.
+        names: What messages call each container; one worker for each.
         open_stream: Opens the channel to the agent in container N.
         start: What each worker is started with.
         paths: The map between container and host paths.
-        show_output: Gets ``(stream name, text)`` of what passes pytest's capture by.
-        record_warning: Gets each warning of the containers.
+        listener: Hears what the workers say beside their results.
     """
 
     def __init__(
         self,
         *,
-        workers: int,
+        names: Sequence[str],
         open_stream: Callable[[int], ByteStream],
         start: Callable[[int], wire.Start],
         paths: PathMap,
-        show_output: Callable[[str, str], None],
-        record_warning: Callable[[wire.Warned], None],
+        listener: Listener,
     ) -> None:
         self.paths = paths
         self.failure: DockerCIError | None = None
+        self._broken_off: DockerCIError | None = None
         self._open_stream = open_stream
         self._start = start
-        self._show_output = show_output
-        self._record_warning = record_warning
+        self._names = tuple(names)
+        self._listener = listener
         self._changed = threading.Condition()
         self._arrived: deque[tuple[int, int]] = deque()
-        self._agents: list[RemoteRun] = [self._new_agent(worker) for worker in range(workers)]
+        self.limits: dict[int, tuple[float, bool]] = {}  # seconds, and whether for the call alone, by index
+        self._agents: list[RemoteRun] = [self._new_agent(worker) for worker in range(len(names))]
         self._collection: Collection | None = None
         self._segment_of: dict[int, Sequence[int]] = {}
         self._then_of: dict[int, int] = {}
         self._worker_of: dict[int, int] = {}
         self._taken: set[int] = set()
-        self._orphans: list[list[int]] = [[] for _ in range(workers)]
+        self._orphans: list[list[int]] = [[] for _ in names]
         self._unexplained_deaths = 0
+        self._careful_tests = 0
         self._reported_failure = False
+        self._deaths: list[str] = []
+        self._ended: set[str] = set()
 
     @property
     def workers(self) -> int:
@@ -90,31 +103,20 @@ class ContainerRun:
         for agent in self._agents:
             agent.deliver()
         for agent, collection in zip(self._agents[1:], collections[1:], strict=True):
-            self._check_same(collections[0], collection, agent.name)
+            require_same(collections[0], collection, agent.name)
         self._collection = collections[0]
         return ContainerTree(collections[0], self)
-
-    def _check_same(self, first: Collection, other: Collection, name: str) -> None:
-        if first.digest == other.digest:
-            return
-        mine, theirs = (
-            [str(collection.rows[number]["nodeid"]) for number in collection.items]
-            for collection in (first, other)
-        )
-        only_first = [f"- {nodeid}" for nodeid in mine if nodeid not in set(theirs)]
-        only_other = [f"+ {nodeid}" for nodeid in theirs if nodeid not in set(mine)]
-        raise AgentLostError(
-            f"{name} collected other tests than the first time ({len(theirs)} and {len(mine)})",
-            why="ids that change from one collection to the next, or another order, cannot be shared or resumed",
-            fix="make parameters and their order the same each time (no sets, times or random numbers in ids)",
-            output_title="what differs",
-            output=(only_first + only_other)[:20] or ["only the order"],
-        )
 
     @property
     def pytest_version(self) -> str:
         """Version of pytest in the container, once it has collected."""
         return "" if self._collection is None else self._collection.configured.pytest
+
+    @property
+    def sides(self) -> wire.Sides:
+        """What the container's pytest knows and the host has to know, once it has collected."""
+        assert self._collection is not None  # noqa: S101 - callers have collected
+        return self._collection.sides
 
     # One worker: pytest's own loop, the agent runs ahead
 
@@ -124,6 +126,16 @@ class ContainerRun:
             for position, index in enumerate(segment):
                 self._segment_of[index] = segment[position:]
                 self._then_of[index] = then
+
+    def plan_next(self, item: ContainerItem, following: pytest.Item | None) -> None:
+        """Note what somebody else's loop runs after a test: the agent is asked for this test, and no more."""
+        if item.index is None:
+            return
+        then = wire.THEN_END if following is None else wire.THEN_SESSION
+        if isinstance(following, ContainerItem) and following.index is not None:
+            then = following.index
+        self._segment_of[item.index] = [item.index]
+        self._then_of[item.index] = then
 
     def record(self, item: ContainerItem) -> TestRecord:
         """Wait for what comes of a test; asked again for the same test, it is run once more.
@@ -142,7 +154,7 @@ class ContainerRun:
             self.failure = error
             raise self._not_run(error) from error
         self._taken.add(index)
-        self._agent_of(index).deliver()
+        self._agent_of(index).deliver(record)
         self._obey(item.session, record.stop_request)
         return record
 
@@ -151,6 +163,8 @@ class ContainerRun:
 
     def _record(self, index: int) -> TestRecord:
         agent = self._agent_of(index)
+        if self._broken_off is not None and not agent.has_record(index):
+            return self._explain_loss(agent, index, self._broken_off)
         if index in self._taken and agent.waiting_after == index:
             agent.run_again(index)
         else:
@@ -159,7 +173,10 @@ class ContainerRun:
             is_gone = agent.has_died and not agent.has_record(index)
             if is_gone or index in self._taken or not agent.is_asked_for(index):
                 self._dispatch_from(index)
-                agent = self._agent_of(index)
+        return self._record_of(index)
+
+    def _record_of(self, index: int) -> TestRecord:
+        agent = self._agent_of(index)
         try:
             return agent.record(index)
         except DockerCIError as error:
@@ -174,23 +191,47 @@ class ContainerRun:
         if index in self._taken or self.workers > 1:
             agent.forget(index)
             agent.dispatch([index], wire.THEN_SESSION)
+        elif self._careful_tests:
+            self._careful_tests -= 1
+            following = [
+                *self._segment_of.get(index, [index])[1:2],
+                self._then_of.get(index, wire.THEN_SESSION),
+            ]
+            agent.dispatch([index], following[0])
         else:
             agent.dispatch(self._segment_of.get(index, [index]), self._then_of.get(index, wire.THEN_SESSION))
 
     def _explain_loss(self, agent: RemoteRun, index: int, error: DockerCIError) -> TestRecord:
-        """The record of a test whose agent or worker went away without naming it."""
+        """The record of a test whose agent went away without naming it.
+
+        What the agent had not sent yet went with it (a test that kills every process takes the agent
+        too), so it can have been any of several tests: they are run again, one at a time.
+        """
+        if self._broken_off is not None:
+            self.failure = self._broken_off
+            if agent.running != index:
+                raise error
+            return _lost_in(index, error)
         if agent.running != index or self._unexplained_deaths >= _MAX_UNEXPLAINED_DEATHS:
             raise error
+        if agent.is_lost and len(agent.outstanding) > 1:
+            self._careful_tests = _CAREFUL_TESTS
+            self._dispatch_from(index)
+            return self._record_of(index)
         self._unexplained_deaths += 1
-        died = wire.WorkerDied(
-            index=index, when="call", cause=f"{error.what}: {error.why}", output="\n".join(error.output)
-        )
-        return TestRecord(died=died)
+        return _lost_in(index, error)
+
+    def break_off(self, error: DockerCIError) -> None:
+        """What all tests need is gone: those that run fail with it, no other is run. From any thread."""
+        self._broken_off = error
+        for agent in self._agents:
+            agent.give_up(error)
 
     def _revive(self, worker: int) -> RemoteRun:
         """A fresh worker, and a fresh agent where that is gone as well; it must collect the same tests."""
         if self.workers > 1:
             self._orphans[worker] += self._agents[worker].take_back()
+        self._deaths.append(self._agents[worker].obituary)
         if self._agents[worker].is_lost:
             self._agents[worker].close()
             self._agents[worker] = self._new_agent(worker)
@@ -199,17 +240,17 @@ class ContainerRun:
         agent.start(self._start(worker))
         collection = agent.collection()
         if self._collection is not None:
-            self._check_same(self._collection, collection, agent.name)
+            require_same(self._collection, collection, agent.name)
         return agent
 
     def _new_agent(self, worker: int) -> RemoteRun:
         return RemoteRun(
-            _LazyStream(self._open_stream, worker),
-            name=f"container {worker}",
-            show_output=self._show_output,
-            record_warning=self._record_warning,
+            LazyStream(self._open_stream, worker),
+            name=self._names[worker],
+            listener=self._listener,
             changed=self._changed,
             arrived=lambda index: self._arrived.append((index, worker)),
+            limits=self.limits,
         )
 
     def _not_run(self, error: DockerCIError) -> NotRunError:
@@ -261,6 +302,7 @@ class ContainerRun:
                     return lost
             for agent in self._agents:
                 agent.deliver()
+                agent.serve_debugger(lambda: False)
 
     def _lost_worker(self) -> tuple[int, int] | None:
         for worker, agent in enumerate(self._agents):
@@ -287,18 +329,57 @@ class ContainerRun:
 
     # End
 
-    def finish(self) -> None:
+    def finish(self, *, is_cut_short: bool = False) -> None:
         """End every worker's session in good order.
+
+        Args:
+            is_cut_short: The host stopped before the end; what it had asked for by then may fail to end well.
 
         Raises:
             AgentLostError: A worker did not send its end frame, or counted other tests than we.
         """
+        self.failure = self.failure or self._broken_off
         living = [agent for agent in self._agents if not agent.has_died]
         for agent in living:
             agent.finish()
         for agent in living:
-            agent.wait_finished(_FINISH_TIMEOUT_SECONDS)
+            with suppress(*([AgentLostError] if is_cut_short and agent.outstanding else [])):
+                agent.wait_finished(_FINISH_TIMEOUT_SECONDS)
+                self._ended.add(agent.name)
             agent.deliver()
+
+    def proof(self, images: Sequence[str], built: str) -> Proof:
+        """What speaks for a green run, when every session has been ended.
+
+        Args:
+            images: Image ids of the containers, as the engine says.
+            built: Id of the image under test.
+        """
+        return Proof(
+            due=tuple(self._segment_of),
+            reported=frozenset(self._taken),
+            ended=frozenset(self._ended),
+            containers=self._names,
+            images=images,
+            built=built,
+        )
+
+    def gather_coverage(self) -> list[str]:
+        """Have a new worker send what a dead one has measured, in every container whose agent is still there.
+
+        Returns:
+            For each worker that died, in words: which one, and how.
+        """
+        for worker, agent in enumerate(self._agents):
+            if not agent.has_died:
+                continue
+            self._deaths.append(agent.obituary)
+            if not agent.is_lost:
+                start = self._start(worker)
+                agent.start(replace(start, coverage={**start.coverage, "left_behind": True}))
+                with suppress(AgentLostError):
+                    agent.wait_finished(_FINISH_TIMEOUT_SECONDS)
+        return self._deaths
 
     def close(self) -> None:
         """Hang up on every agent; safe to repeat."""
@@ -306,48 +387,9 @@ class ContainerRun:
             agent.close()
 
 
-class _LazyStream:
-    """Opens its channel when the agent is first spoken to, so that a dead one can be replaced."""
-
-    def __init__(self, open_stream: Callable[[int], ByteStream], worker: int) -> None:
-        self._open_stream = open_stream
-        self._worker = worker
-        self._stream: ByteStream | None = None
-
-    def read(self) -> bytes:
-        return b"" if self._stream is None else self._stream.read()
-
-    def write(self, data: bytes, /) -> None:
-        if self._stream is None:
-            self._stream = self._open_stream(self._worker)
-        self._stream.write(data)
-
-    def close(self) -> None:
-        if self._stream is not None:
-            self._stream.close()
-
-    def stderr_tail(self) -> str:
-        return "" if self._stream is None else self._stream.stderr_tail()
-
-
-def split_at_host_tests(items: Sequence[pytest.Item]) -> Iterator[tuple[list[int], int]]:
-    """The container's tests in runs between host tests: ``(indices, what follows as in `wire.Run`)``."""
-    runs = [
-        [item.index for item in run if isinstance(item, ContainerItem) and item.index is not None]
-        for run in runs_of_a_kind(items)
-        if isinstance(run[0], ContainerItem)
-    ]
-    for position, indices in enumerate(runs):
-        yield indices, runs[position + 1][0] if position + 1 < len(runs) else wire.THEN_END
-
-
-def runs_of_a_kind(items: Sequence[pytest.Item]) -> Iterator[list[pytest.Item]]:
-    """The items in runs that are all the container's or all the host's."""
-    run: list[pytest.Item] = []
-    for item in items:
-        if run and isinstance(item, ContainerItem) != isinstance(run[0], ContainerItem):
-            yield run
-            run = []
-        run.append(item)
-    if run:
-        yield run
+def _lost_in(index: int, error: DockerCIError) -> TestRecord:
+    """The record of the test that ran when an agent, or what it needs, was lost."""
+    cause = f"{error.what}: {error.why}" if error.why else error.what
+    return TestRecord(
+        died=wire.WorkerDied(index=index, when="call", cause=cause, output="\n".join(error.output))
+    )

@@ -97,12 +97,28 @@ class ToolkitError(DockerCIError):
     """pytest or the requirements could not be brought into the container."""
 
 
+class ReaperError(DockerCIError):
+    """The reaper, which would clean up after the host's death, cannot be had."""
+
+
 class ServiceNotReadyError(DockerCIError):
     """A service died, never became healthy, or could not be started."""
 
 
+class ServiceLostError(DockerCIError):
+    """A service that was ready has ended while tests ran."""
+
+    exit_status = ExitStatus.RUN_LOST
+
+
 class AgentLostError(DockerCIError):
     """The agent in the container ended, or its channel broke, before it said that it was done."""
+
+    exit_status = ExitStatus.RUN_LOST
+
+
+class UnprovedError(DockerCIError):
+    """pytest says green, and something that a green run has to show is missing."""
 
     exit_status = ExitStatus.RUN_LOST
 

@@ -42,5 +42,8 @@ def dockerci_services(request: pytest.FixtureRequest) -> Mapping[str, Service]:
 
 @pytest.fixture(scope="session")
 def dockerci_container(request: pytest.FixtureRequest) -> TestContainer:
-    """The container in which worker 0 runs the suite."""
-    return _environment(request.config).container(0)
+    """The container in which worker 0 runs the suite; under pytest-xdist, this worker's."""
+    from pytest_dockerci.plugin import host_run  # noqa: PLC0415 - the plugin imports this module
+
+    environment = _environment(request.config)
+    return environment.container(host_run(request.config).worker)

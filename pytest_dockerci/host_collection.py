@@ -9,9 +9,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from _pytest.reports import CollectErrorRepr
 
 from pytest_dockerci.items import ContainerDirectory, ContainerItem, ContainerNode, ContainerTree, make_node
-from pytest_dockerci.reports import restore
+from pytest_dockerci.reports import exception_like, restore
 
 ENVIRONMENT_NODEID = "dockerci::environment"
 
@@ -75,14 +76,21 @@ class HostCollection:
         """The container's report on a collector that failed or was skipped there."""
         if not isinstance(collector, ContainerNode) or (data := collector.remote_report()) is None:
             return None
-        report = restore(collector.config, data, collector.tree.runner.paths)
-        return pytest.CollectReport(
-            nodeid=collector.nodeid,
-            outcome=report.outcome,
-            longrepr=report.longrepr,
+        restored = restore(collector.config, data, collector.tree.runner.paths)
+        report = pytest.CollectReport(
+            # pytest 9.2 and newer: the id in parts, as a folder's name may hold a "::".
+            nodeid=getattr(collector, "id", collector.nodeid),
+            outcome=restored.outcome,
+            longrepr=restored.longrepr,
             result=[],
-            sections=report.sections,
+            sections=restored.sections,
         )
+        if report.failed:
+            # pytest tells plugins of the exception by it (IDEs show what they are told so).
+            report.call = _call_that_raised(_collection_error(report.longrepr))  # type: ignore[attr-defined]
+        if report.failed and isinstance(report.longrepr, str):
+            report.longrepr = CollectErrorRepr(report.longrepr)
+        return report
 
     def arrange(self, items: list[pytest.Item]) -> list[pytest.Item]:
         """Put the container's tests into the container's order; host tests keep their places.
@@ -100,6 +108,25 @@ class HostCollection:
 def environment_report(text: str) -> pytest.CollectReport:
     """The one error that stands for a run whose environment never came up."""
     return pytest.CollectReport(nodeid=ENVIRONMENT_NODEID, outcome="failed", longrepr=text, result=[])
+
+
+def _collection_error(longrepr: Any) -> BaseException:
+    """The exception of a collector, as far as its report tells.
+
+    Source: `Collector.repr_failure` of pytest: the text alone for a `CollectError`, a traceback for others.
+    """
+    crash = getattr(longrepr, "reprcrash", None)
+    if crash is None:
+        return exception_like(["CollectError"], str(longrepr))
+    name, separator, message = str(crash.message).partition(": ")
+    return exception_like([name.rpartition(".")[2]], message if separator else "")
+
+
+def _call_that_raised(error: BaseException) -> pytest.CallInfo[None]:
+    def fail() -> None:
+        raise error
+
+    return pytest.CallInfo.from_call(fail, "collect")
 
 
 def _container_items(items: Iterable[pytest.Item]) -> list[ContainerItem]:

@@ -5,34 +5,55 @@ Joins the engine side and the suite's side; `plugin` calls it at the right momen
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_dockerci import discovery
 from pytest_dockerci.agent import wire
 from pytest_dockerci.agent_program import agent_arguments
 from pytest_dockerci.arguments import Suite, container_arguments
+from pytest_dockerci.collection_failure import ContainerPytestError
+from pytest_dockerci.container_configuration import known_ini, learn_markers, markers_of, require_plugins
+from pytest_dockerci.container_options import (
+    default_args,
+    forget_values,
+    further_arguments,
+    located,
+    options_for_container,
+    options_of_pytest,
+    plugins_for_container,
+    refuse_unknown,
+    undecided_words,
+)
 from pytest_dockerci.container_run import ContainerRun
-from pytest_dockerci.errors import CleanupError, DockerCIError
+from pytest_dockerci.container_share import share_of
+from pytest_dockerci.coverage_request import find_coverage
+from pytest_dockerci.debugger import HostTerminal, opens_debugger
+from pytest_dockerci.engine_environment import ENVIRONMENT_FACTORY, make_environment
+from pytest_dockerci.errors import CleanupError, DockerCIError, UnprovedError
+from pytest_dockerci.host_timeout import limits_of
 from pytest_dockerci.interruption import Interruption
+from pytest_dockerci.last_image import last_image, listing_remarks, record_image
+from pytest_dockerci.listener import Listener, refuse_coverage
 from pytest_dockerci.paths import PathMap
 from pytest_dockerci.reports import record_warning
+from pytest_dockerci.state import state_directory
 from pytest_dockerci.terminal import TerminalProgress, describe_containers, describe_image, format_seconds
+from pytest_dockerci.verdict import missing_proof
 
 if TYPE_CHECKING:
     from pytest_dockerci.engine.environment import Environment
     from pytest_dockerci.items import ContainerTree
+    from pytest_dockerci.last_image import LastImage
     from pytest_dockerci.settings import Settings
-
-EnvironmentFactory = Callable[[pytest.Config, "Settings", TerminalProgress, str], "Environment"]
-
-# Tests of this project put a factory here that starts the real agent as a local process.
-ENVIRONMENT_FACTORY = pytest.StashKey[EnvironmentFactory]()
 
 
 class HostRun:
@@ -40,12 +61,20 @@ class HostRun:
 
     Attributes:
         tree: The container's collection, once it is there.
+        coverage: The containers' coverage; None when pytest-cov is not active.
         failure: Why there is no environment, or no run; None while all is well.
         leftovers: What is still on the engine after the end.
         interruption: The signals that ended it.
+        worker: Number of the container that this process's fixtures are about.
+        has_terminal: This process has what a debugger reads from: the terminal, or what stands in its place.
     """
 
+    worker = 0
+    has_terminal = True
+
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
+        if config.option.collectonly or opens_debugger(config):
+            settings = replace(settings, workers=1)
         self.config = config
         self.settings = settings
         self.suite = Suite(rootdir=settings.rootdir, paths=settings.suite, host_paths=settings.host_suite)
@@ -56,9 +85,15 @@ class HostRun:
         self.leftovers: tuple[str, ...] = ()
         self.interruption = Interruption(self._tell_interruption)
         self.containers: ContainerRun | None = None
+        self.coverage = find_coverage(config)
         self._environment: Environment | None = None
         self._is_ready = False
         self._is_closed = False
+
+    @property
+    def workers(self) -> int:
+        """How many containers share the suite, those of other processes included."""
+        return self.settings.workers
 
     # Start
 
@@ -71,12 +106,12 @@ class HostRun:
         if self.failure is not None:
             raise self.failure
         if self._environment is None:
-            factory = self.config.stash.get(ENVIRONMENT_FACTORY, make_environment)
-            self.interruption.catch()
+            last = last_image(state_directory(os.environ, self.settings.rootdir), self.settings.service)
             try:
-                self._environment = factory(self.config, self.settings, self.progress, self.run_id)
+                self._environment = self._make_environment()
                 self._environment.start()
                 self.progress.line(describe_image(self._environment.image))
+                self._note_image(self._environment, last)
             except DockerCIError as error:
                 self.failure = error
                 raise
@@ -84,16 +119,32 @@ class HostRun:
                 self.progress.status("")
         return self._environment
 
-    def collect(self, arguments: list[tuple[Path, str]]) -> None:
+    def _note_image(self, environment: Environment, last: LastImage | None) -> None:
+        image = environment.image_record()
+        record_image(state_directory(os.environ, self.settings.rootdir), image)
+        if self.config.option.collectonly:
+            for remark in listing_remarks(image, last):
+                self.progress.line(remark)
+
+    def _make_environment(self) -> Environment:
+        self.interruption.catch()
+        factory = self.config.stash.get(ENVIRONMENT_FACTORY, make_environment)
+        return factory(self.config, self.settings, self.progress, self.run_id)
+
+    def collect(self) -> None:
         """Build, start and collect, if anything that was asked for lies in the container's suite.
 
         Failures are kept in `failure`: they are reported as part of pytest's collection.
 
-        Args:
-            arguments: What pytest was called with: files and folders, each with the names that follow it.
+        Raises:
+            pytest.UsageError: The command line or the configuration suits neither side.
         """
-        paths = self.suite.selected(arguments)
+        paths = self.suite.selected(located(self.config, self.config.args))
         if not paths:
+            refuse_unknown(self.config)
+            return
+        if discovery.is_asked_by_ide(self.config):
+            self._list_tests()
             return
         try:
             environment = self.environment()
@@ -102,12 +153,68 @@ class HostRun:
                 self.progress.passing("collecting in the container ...")
                 self.containers.open()
                 self.tree = self.containers.collect()
-            version = self.containers.pytest_version
-            self.progress.line(describe_containers(environment.image, self.settings.workers, version))
+            self._learn(self.containers.sides, environment.image.container_root)
+            self._keep_collection(self.tree, paths)
+            self._tell_collected(environment, self.containers.pytest_version)
+        except ContainerPytestError as error:
+            self.failure = error
+            if error.usage_error and self.containers is not None:
+                raise pytest.UsageError(self.containers.paths.translate_text(error.usage_error)) from None
         except DockerCIError as error:
             self.failure = error
         finally:
             self.progress.status("")
+
+    def _learn(self, sides: wire.Sides, container_root: PurePosixPath) -> None:
+        learn_markers(self.config, sides.markers)
+        forget_values(self.config, sides.values)
+        require_plugins(self.config, sides.plugins, f"the container ({container_root})")
+
+    def has_in_container(self, distribution: str) -> bool:
+        """True when the container's pytest, which has collected, has loaded a plugin of this distribution."""
+        if self.tree is None:
+            return False
+        from packaging.utils import canonicalize_name  # noqa: PLC0415 - not every run asks
+
+        return any(canonicalize_name(name) == distribution for name in self.tree.collection.sides.plugins)
+
+    def _select(self, word: str) -> list[str]:
+        return self.suite.selected(located(self.config, [word]))
+
+    def _list_tests(self) -> None:
+        state_dir = state_directory(os.environ, self.settings.rootdir)
+        listing = discovery.list_tests(self.config, self.settings, state_dir)
+        self.tree = listing.tree
+        learn_markers(self.config, listing.tree.collection.sides.markers)
+        if listing.is_exact:
+            self.progress.line(listing.note)
+        else:
+            self.progress.notice(listing.note)
+
+    def _keep_collection(self, tree: ContainerTree, paths: list[str]) -> None:
+        discovery.keep_collection(
+            self.config,
+            self.settings,
+            state_directory(os.environ, self.settings.rootdir),
+            tree.collection,
+            tree.runner.paths.container_root,
+            paths,
+        )
+
+    def _tell_collected(self, environment: Environment, pytest_version: str) -> None:
+        self.progress.line(describe_containers(environment.image, self.settings.workers, pytest_version))
+
+    def _worker_environ(self, worker: int) -> dict[str, str]:
+        """Variables that are set in one worker of the container only."""
+        environ = {"DOCKERCI_WORKER": str(worker)}
+        if self.settings.workers > 1:
+            environ["PYTEST_XDIST_WORKER"] = f"gw{worker}"
+            environ["PYTEST_XDIST_WORKER_COUNT"] = str(self.settings.workers)
+        return environ
+
+    def _container_names(self) -> list[str]:
+        """What messages call the containers in which this process runs the suite."""
+        return [f"container {worker}" for worker in range(self.settings.workers)]
 
     def _open_containers(self, environment: Environment, paths: list[str]) -> ContainerRun:
         image = environment.image
@@ -115,37 +222,54 @@ class HostRun:
         invocation_dir = self.config.invocation_params.dir
         path_map = PathMap(((root, self.settings.rootdir), *self.settings.path_pairs), invocation_dir)
         reporter = self.config.pluginmanager.get_plugin("terminalreporter")
+        share = share_of(self.config)
+        undecided = undecided_words(self.config, self._select)
+        optional = options_for_container(self.config)
         arguments = container_arguments(
-            vars(self.config.option),
-            paths=paths,
+            options_of_pytest(self.config, root),
+            paths=[path for entry in undecided for path in entry["paths"]] if undecided else paths,
+            further=further_arguments(self.config, root),
             ignored=self.settings.host_suite,
             container_root=root,
             config_file=self.settings.config_file,
             has_color=bool(reporter is not None and reporter.hasmarkup),
         )
 
+        coverage = self.coverage
+        terminal = HostTerminal(self.config)
+        described = terminal.description() if self.has_terminal else {}
+
         def start(worker: int) -> wire.Start:
-            environ = {"DOCKERCI_WORKER": str(worker)}
-            if self.settings.workers > 1:
-                environ["PYTEST_XDIST_WORKER"] = f"gw{worker}"
-                environ["PYTEST_XDIST_WORKER_COUNT"] = str(self.settings.workers)
             return wire.Start(
                 args=arguments,
                 cwd=str(root),
-                environ=environ,
+                environ=self._worker_environ(self.worker + worker),
                 toolkit=str(image.toolkit_path or ""),
                 hidden_conftests=[str(root / path) for path in self.suite.hidden_conftests()],
-                known_ini=sorted(self.config._parser._inidict),  # noqa: SLF001 - pytest has no public list of them
+                known_ini=known_ini(self.config),
                 phase_timeout_seconds=self.settings.test_timeout_seconds,
+                plugins=plugins_for_container(self.config),
+                optional=optional,
+                undecided=undecided,
+                default_paths=self.suite.selected(located(self.config, default_args(self.config))),
+                markers=markers_of(self.config),
+                filterwarnings=share.filterwarnings,
+                host_filters=share.host_filters,
+                coverage=coverage.wanted(worker, self.workers, path_map) if coverage else {},
+                terminal=dict(described),
             )
 
         return ContainerRun(
-            workers=self.settings.workers,
-            open_stream=lambda worker: environment.exec_python(worker, agent_arguments()),
+            names=self._container_names(),
+            open_stream=lambda worker: environment.exec_python(self.worker + worker, agent_arguments()),
             start=start,
             paths=path_map,
-            show_output=self.progress.output,
-            record_warning=lambda warned: record_warning(self.config, warned, path_map),
+            listener=Listener(
+                show_output=self.progress.output,
+                record_warning=lambda warned: record_warning(self.config, warned, path_map),
+                measured=coverage.record if coverage else refuse_coverage,
+                lend_terminal=terminal.lend,
+            ),
         )
 
     def wait_ready(self) -> None:
@@ -165,31 +289,70 @@ class HostRun:
         finally:
             self.progress.status("")
         self._is_ready = True
+        if self.containers is not None:
+            environment.watch_over(self.containers.break_off)
         for service in services:
             self.progress.line(
                 f"dockerci: {service.name} ready in {format_seconds(service.seconds)} ({service.how})"
             )
 
-    def prepare_tests(self) -> None:
+    def will_run_tests(self, session: pytest.Session) -> bool:
+        """True when pytest's loop is going to run tests of the container."""
+        option = session.config.option
+        has_errors = session.testsfailed and not option.continue_on_collection_errors
+        return self.containers is not None and not option.collectonly and not has_errors
+
+    def prepare_tests(self, items: Sequence[pytest.Item]) -> None:
         """Get ready for container tests; what goes wrong becomes the reason why each of them is not run."""
         if self.containers is None:
             return
+        if self.config.pluginmanager.hasplugin("timeout"):
+            has_own_timer = self.has_in_container("pytest-timeout")
+            self.containers.limits.update(limits_of(self.config, items, has_own_timer=has_own_timer))
         try:
             self.wait_ready()
         except DockerCIError as error:
             self.containers.failure = error
 
+    def plan(self, items: Sequence[pytest.Item]) -> None:
+        """Note the order in which pytest's own loop, or ours, is going to run the tests."""
+        if self.containers is not None:
+            self.containers.plan(items)
+
     # End
 
-    def finish_tests(self) -> None:
+    def bring_coverage(self) -> None:
+        """End the sessions in the containers early, and give what they measured to pytest-cov."""
+        if self.coverage is None or self.containers is None or self.tree is None:
+            return
+        self.finish_tests()
+        remarks = [
+            f"{death}; what it ran last may be missing from the report"
+            for death in self.containers.gather_coverage()
+        ]
+        for remark in [*remarks, *self.coverage.write()]:
+            self.progress.line(f"dockerci: coverage: {remark}")
+
+    def finish_tests(self, *, is_cut_short: bool = False) -> None:
         """End the sessions in the containers; failures are kept in `failure`."""
         if self.containers is None or self.tree is None:
             return
         try:
-            self.containers.finish()
+            self.containers.finish(is_cut_short=is_cut_short)
         except DockerCIError as error:
             self.failure = self.failure or error
         self.failure = self.failure or self.containers.failure
+
+    def require_proof(self) -> None:
+        """Called where pytest says green: what is not proved is a failure, kept in `failure`."""
+        if self.containers is None or self.tree is None or self.failure is not None:
+            return
+        environment = self.environment()
+        workers = range(self.worker, self.worker + self.containers.workers)
+        images = [environment.container(worker).image_id() for worker in workers]
+        lacking = missing_proof(self.containers.proof(images, environment.image.id))
+        if lacking:
+            self.failure = UnprovedError("the run is not proved to be green", why=lacking)
 
     def close(self, *, fast: bool) -> None:
         """Hang up, and remove everything of this run from the engine; safe to repeat.
@@ -220,6 +383,11 @@ class HostRun:
         with suppress(Exception):  # a signal can come in the middle of a write
             self.progress.line("dockerci: ending; what this run started is being removed")
 
+    @property
+    def is_failure_reported(self) -> bool:
+        """True when the failure was shown among pytest's errors: it came before there was a collection."""
+        return self.tree is None
+
     def cleanup_error(self) -> CleanupError | None:
         """What to say when something was left behind."""
         if not self.leftovers:
@@ -229,59 +397,3 @@ class HostRun:
             why="\n".join(self.leftovers),
             fix="dockerci gc",
         )
-
-
-def make_environment(
-    config: pytest.Config, settings: Settings, progress: TerminalProgress, run_id: str
-) -> Environment:
-    """The environment on the Docker Engine. Docker's client is first imported here."""
-    import os  # noqa: PLC0415 - with the heavy imports below: only a run that needs them pays
-
-    from pytest_dockerci.engine.client import connect_engine  # noqa: PLC0415
-    from pytest_dockerci.engine.environment import Environment, EnvironmentPlan  # noqa: PLC0415
-    from pytest_dockerci.state import record_owner, state_directory  # noqa: PLC0415
-
-    hook = config.hook
-    environ = dict(settings.environ)
-    hook.pytest_dockerci_env(config=config, env=environ)
-    extra_services: dict[str, Any] = {}
-    hook.pytest_dockerci_extra_services(config=config, services=extra_services)
-    engine = connect_engine(os.environ)
-    nonce = secrets.token_hex(8)
-    state_dir = state_directory(os.environ, settings.rootdir)
-    record_owner(state_dir, run_id, nonce)
-    plan = EnvironmentPlan(
-        run_id=run_id,
-        nonce=nonce,
-        rootdir=settings.rootdir,
-        state_dir=state_dir,
-        service=settings.service,
-        compose_files=settings.compose_files,
-        image_ref=settings.image_ref,
-        start=settings.start,
-        suite=settings.suite,
-        config_file=settings.config_file,
-        host_only=settings.host_suite,
-        container_root=settings.container_root,
-        environ=environ,
-        requirements=("pytest", *settings.requirements),
-        host_pytest_version=pytest.__version__,
-        workers=settings.workers,
-        per_worker_stacks=settings.per_worker_stacks,
-        ready_timeout_seconds=settings.ready_timeout_seconds,
-        build_timeout_seconds=settings.build_timeout_seconds,
-        build_number=settings.build_number,
-        allow=settings.allow,
-        edit_compose_files=lambda files: _call(
-            hook.pytest_dockerci_compose_files, config=config, files=files
-        ),
-        edit_build_args=lambda args: _call(hook.pytest_dockerci_build_args, config=config, args=args),
-        edit_model=lambda model: _call(hook.pytest_dockerci_compose_model, config=config, model=model),
-        edit_tags=lambda tags: _call(hook.pytest_dockerci_tags, config=config, tags=tags),
-        extra_services=extra_services,
-    )
-    return Environment(engine, plan, progress)
-
-
-def _call(hook: Callable[..., object], **arguments: object) -> None:
-    hook(**arguments)

@@ -9,12 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
 from pytest_dockerci.errors import DockerCIError
-from pytest_dockerci.reports import exception_like, restore, transplant
+from pytest_dockerci.junit_records import record_for_junit
+from pytest_dockerci.reports import exception_of, restore, transplant
+from pytest_dockerci.worker_death import WorkerDiedError, phase_of_death
 
 if TYPE_CHECKING:
     from pytest_dockerci.paths import PathMap
@@ -44,6 +47,7 @@ class ContainerTree:
 
     def __init__(self, collection: Collection, runner: SuiteRunner) -> None:
         self.runner = runner
+        self.collection = collection
         self.rows = collection.rows
         self.index_of = {number: index for index, number in enumerate(collection.items)}
         self.deselected = frozenset(collection.deselected)
@@ -113,11 +117,27 @@ class ContainerNode(pytest.Collector):
 
 
 class ContainerFile(ContainerNode, pytest.File):
-    """A file of the container's suite: a test module, a doctest file, or what its plugins collect."""
+    """A file of the container's suite: a test module, a doctest file, or what its plugins collect.
+
+    Attributes:
+        module: Stands for the module, for plugins that group tests by it; None for other files.
+    """
+
+    module: ModuleType | None = None
 
 
 class ContainerCollector(ContainerNode):
     """A class, or any other collector within a file."""
+
+
+class ContainerClass(ContainerNode, pytest.Class):
+    """A class of tests; plugins that draw a tree ask for `pytest.Class`.
+
+    Attributes:
+        stands_for: An empty class of the same names, for plugins that group tests by it.
+    """
+
+    stands_for: type | None = None
 
 
 class ContainerDirectory(ContainerNode, pytest.Directory):
@@ -160,17 +180,48 @@ class ContainerDirectory(ContainerNode, pytest.Directory):
         return self.tree.directory_report(self.path)
 
 
+class ParameterSet:
+    """The parameters of a test, for plugins that show them or group tests by function.
+
+    pytest's own reordering by scope must find nothing in it: the container's pytest has done that.
+
+    Attributes:
+        id: What is in the brackets of the test's name.
+        params: Name to value; the `repr` of one that JSON cannot carry.
+    """
+
+    def __init__(self, id: str, params: dict[str, Any]) -> None:  # noqa: A002 - pytest's name for it
+        self.id = id
+        self.params = params
+        self.indices: dict[str, int] = {}
+        self._arg2scope: dict[str, None] = dict.fromkeys(params)
+
+
+class Described:
+    """Stands for the object behind a node, where only what describes it is wanted.
+
+    Args:
+        texts: Its attributes: the docstring, what decorators of reporting plugins left there.
+    """
+
+    def __init__(self, texts: dict[str, str]) -> None:
+        self.__doc__ = None  # not this class's
+        self.__dict__.update(texts)
+
+
 class ContainerItem(pytest.Item):
     """One test of the container.
 
     Attributes:
         index: Its position in the container's collection; None when the container deselected it.
+        xfail_reason: Why the phase that was reported last was expected to fail, as the container words it.
     """
 
     tree: ContainerTree
     number: int
     index: int | None
     originalname: str | None
+    xfail_reason: str | None = None
     _location: tuple[str, int | None, str]
     _record: TestRecord | None = None
 
@@ -183,10 +234,23 @@ class ContainerItem(pytest.Item):
             return sum(self._record.passed[2:])
         return sum(float(data.get("duration") or 0.0) for data, _ in self._record.reports)
 
+    @property
+    def module(self) -> ModuleType | None:
+        """Stands for the test's module."""
+        file = self.getparent(ContainerFile)
+        return None if file is None else file.module
+
+    @property
+    def cls(self) -> type | None:
+        """Stands for the test's class; pytest itself asks a test that has a `callspec` for it."""
+        node = self.getparent(ContainerClass)
+        return None if node is None else node.stands_for
+
     def setup(self) -> None:
         """Wait for the test's result; raise what its set-up raised."""
         self._record = None
         self._record = self.tree.runner.record(self)
+        record_for_junit(self.config, self.nodeid, self._record)
         self._raise_for("setup")
 
     def runtest(self) -> None:
@@ -201,16 +265,17 @@ class ContainerItem(pytest.Item):
         record = self._record
         if record is None or record.passed is not None:
             return
-        if record.died is not None and _phase_of_death(record) == when:
-            raise WorkerDiedError(record)
+        if record.died is not None and phase_of_death(record.died) == when:
+            raise WorkerDiedError(record.died, self.tree.runner.paths)
         for data, class_names in record.reports:
             if data.get("when") == when and data.get("$report_type") == "TestReport" and class_names:
-                raise exception_like(class_names, _message_of(data))
-        if record.stopped is not None and when == "call":
-            if record.stopped.kind == "interrupt":
+                raise exception_of(data, class_names)
+        if record.stopped is not None and not any(data.get("when") == when for data, _ in record.reports):
+            stopped, record.stopped = record.stopped, None  # pytest tears down once more at the session's end
+            if stopped.kind == "interrupt":
                 raise KeyboardInterrupt
-            status = record.stopped.exit_status
-            raise pytest.exit.Exception(record.stopped.reason, returncode=None if status < 0 else status)
+            status = stopped.exit_status
+            raise pytest.exit.Exception(stopped.reason, returncode=None if status < 0 else status)
 
     def report(self, report: pytest.TestReport, call: pytest.CallInfo[None]) -> list[Any]:
         """Complete the host's report of a phase from the container's.
@@ -219,6 +284,7 @@ class ContainerItem(pytest.Item):
             Further reports of that phase (subtests), which come before it.
         """
         record = self._record
+        self.xfail_reason = None
         if call.excinfo is not None and isinstance(call.excinfo.value, (DockerCIError, WorkerDiedError)):
             # The host's stack explains nothing.
             report.longrepr = str(call.excinfo.value)
@@ -237,6 +303,7 @@ class ContainerItem(pytest.Item):
                 continue
             if data.get("$report_type") == "TestReport":
                 transplant(self.config, data, report, self.tree.runner.paths)
+                self.xfail_reason = getattr(report, "wasxfail", None)
                 self._explain_host_fixture(report)
             else:
                 extra = restore(self.config, data, self.tree.runner.paths)
@@ -271,35 +338,6 @@ class ContainerItem(pytest.Item):
         return f"<{self.tree.rows[self.number]['type']} {self.name}>"
 
 
-class WorkerDiedError(Exception):
-    """The Python process in the container died while a test ran."""
-
-    def __init__(self, record: TestRecord) -> None:
-        died = record.died
-        assert died is not None  # noqa: S101 - callers look first
-        lines = [f"{died.cause} (in {died.when})"]
-        if died.output:
-            lines += ["what it printed last:", *(f"  {line}" for line in died.output.splitlines()[-60:])]
-        super().__init__("\n".join(lines))
-
-
-def _phase_of_death(record: TestRecord) -> str:
-    when = record.died.when if record.died is not None else ""
-    return when if when in ("setup", "call", "teardown") else "call"
-
-
-def _message_of(data: dict[str, Any]) -> str:
-    if "wasxfail" in data:  # pytest writes the exception's message there once more
-        return str(data["wasxfail"])
-    longrepr = data.get("longrepr")
-    if isinstance(longrepr, dict):
-        crash = longrepr.get("reprcrash")
-        return str(crash.get("message", "")) if isinstance(crash, dict) else ""
-    if isinstance(longrepr, list) and longrepr:
-        return str(longrepr[-1])
-    return str(longrepr or "")
-
-
 def make_node(parent: Any, tree: ContainerTree, number: int) -> Any:
     """The host's node for a row of the container's tree."""
     row = tree.rows[number]
@@ -315,12 +353,30 @@ def make_node(parent: Any, tree: ContainerTree, number: int) -> Any:
         path, line, domain = row["location"]
         node._location = (path, line, domain)  # noqa: SLF001 - our own class
         node.originalname = row.get("originalname")
+        if row.get("callspec"):
+            node.callspec = ParameterSet(*row["callspec"])
     else:
-        node = ContainerCollector.from_parent(parent, name=row["name"], **_nodeid(parent, row))
+        kind = ContainerClass if row["kind"] == "class" else ContainerCollector
+        node = kind.from_parent(parent, name=row["name"], **_nodeid(parent, row))
+    _describe(node, row)
     node.tree = tree
     node.number = number
     _add_keywords(node, row)
     return node
+
+
+def _describe(node: Any, row: dict[str, Any]) -> None:
+    """Give a node what plugins of the host look for behind it."""
+    match row.get("python"):
+        case [str(name)] if name and isinstance(node, ContainerFile):
+            node.module = ModuleType(name)
+        case [str(module), str(name)] if isinstance(node, ContainerClass):
+            node.stands_for = type(node.name, (), {"__module__": module, "__qualname__": name})
+    if row.get("doc"):
+        node.obj = Described({"__doc__": row["doc"]})
+    if isinstance(row.get("function"), dict):
+        node.obj = node.function = Described(row["function"])
+        node.funcargs = {}
 
 
 def _nodeid(parent: Any, row: dict[str, Any]) -> dict[str, str]:

@@ -44,6 +44,14 @@ class PathMap:
             return None
         return self.container_root / PurePosixPath(host_path.relative_to(self.rootdir).as_posix())
 
+    def container_paths(self, host_path: Path) -> list[PurePosixPath]:
+        """Every container path that an absolute host path may stand for, rootdir's first."""
+        return [
+            container / PurePosixPath(host_path.relative_to(host).as_posix())
+            for container, host in self.pairs
+            if host_path.is_relative_to(host)
+        ]
+
     def shown(self, container_path: str) -> str:
         """A path of a traceback as it is shown on the host.
 

@@ -13,26 +13,26 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_dockerci.errors import DockerCIError, ExitStatus, SettingsError
+from pytest_dockerci.errors import DockerCIError, SettingsError
 from pytest_dockerci.settings import add_options, is_switched_on, read_settings, read_suite
 
 if TYPE_CHECKING:
     from pytest_dockerci.host_run import HostRun
+    from pytest_dockerci.settings import Settings
 
 HOST_RUN = "dockerci-run"
-_NOT_YET = (
-    ("usepdb", "--pdb", "--no-dockerci runs the suite on the host"),
-    ("trace", "--trace", "--no-dockerci runs the suite on the host"),
-    ("numprocesses", "pytest-xdist's -n", "--dockerci-workers=N shares the suite between N containers"),
-)
-# DESIGN's precedence: an internal or usage error says more than a lost environment, that more than an
-# interruption, and so on; the lowest rank wins.
-_EXIT_RANKS = (3, 4, 6, 7, 2, 1, 8, 9, 5, 0)
+XDIST_HOOKS = "dockerci-xdist"
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Register all settings."""
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Register all settings; where there is a service, keep pytest from judging for the container."""
     add_options(parser)
+    config: Any = pluginmanager.get_plugin("pytestconfig")
+    # Before pytest has read the configuration file, no setting may be asked for: it would be kept as not set.
+    if "required_plugins" in parser._inidict and config.getini("dockerci_service"):  # noqa: SLF001 - see above
+        from pytest_dockerci.container_configuration import defer_required_plugins  # noqa: PLC0415 - as below
+
+        defer_required_plugins(config)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -42,12 +42,21 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(hooks)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Keep the host from importing the ``conftest.py`` files that belong to the container."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, args: list[str]
+) -> Generator[None, object, object]:
+    """Keep what belongs to the container from the host: ``conftest.py`` files, options, filters of warnings."""
     if not is_switched_on(early_config):
-        return
-    from pytest_dockerci.host_collection import hide_conftests  # noqa: PLC0415 - only a run that is switched on pays
+        if early_config.getini("dockerci_service"):
+            from pytest_dockerci.container_configuration import check_required_plugins_here  # noqa: PLC0415 - as below
+
+            check_required_plugins_here(early_config)
+        return (yield)
+    # Only a run that is switched on pays for these.
+    from pytest_dockerci.container_configuration import drop_container_filters  # noqa: PLC0415
+    from pytest_dockerci.container_options import take_container_options, take_unknown_options  # noqa: PLC0415
+    from pytest_dockerci.host_collection import hide_conftests  # noqa: PLC0415
 
     try:
         suite, host_suite = read_suite(early_config)
@@ -55,6 +64,11 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from None
     root = early_config.rootpath
     hide_conftests(early_config, [root / path for path in suite], [root / path for path in host_suite])
+    take_container_options(early_config, args)
+    drop_container_filters(early_config)
+    result = yield
+    take_unknown_options(early_config, args)
+    return result
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -65,16 +79,74 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(fixtures, "dockerci-fixtures")
     if not is_switched_on(config):
         return
-    from pytest_dockerci.host_run import HostRun  # noqa: PLC0415 - only a run that is switched on pays
-
-    for key, option, instead in _NOT_YET:
-        if config.getoption(key, default=None):
-            raise pytest.UsageError(f"{option} does not work with tests in a container yet\n  try: {instead}")
+    if getattr(config.option, "show_fixtures_per_test", False):
+        raise pytest.UsageError(
+            "--fixtures-per-test looks into test functions, which only the container has\n"
+            "  try: --setup-plan, which shows what each test would set up there"
+        )
     try:
-        settings = read_settings(config, os.environ)
+        run = make_run(config, read_settings(config, os.environ))
     except SettingsError as error:
         raise pytest.UsageError(str(error)) from None
-    config.pluginmanager.register(DockerCIPlugin(HostRun(config, settings)), HOST_RUN)
+    config.pluginmanager.register(DockerCIPlugin(run), HOST_RUN)
+    if run.coverage is not None:
+        from pytest_dockerci.host_coverage import CoverageHooks  # noqa: PLC0415 - only a run that measures pays
+
+        config.pluginmanager.register(CoverageHooks(run), f"{HOST_RUN}-coverage")
+    if getattr(config.option, "setupshow", False):
+        config.pluginmanager.register(SetupShowHooks(), f"{HOST_RUN}-setup-show")
+    if config.pluginmanager.hasplugin("timeout"):
+        from pytest_dockerci.host_timeout import TimeoutHooks  # noqa: PLC0415 - only a run with that plugin pays
+
+        config.pluginmanager.register(TimeoutHooks(), f"{HOST_RUN}-timeout")
+
+
+class SetupShowHooks:
+    """What ``--setup-show`` says of a container's test is the container's to say: it knows the fixtures."""
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Keep the host's pytest from saying it, too."""
+        from pytest_dockerci.items import ContainerItem  # noqa: PLC0415 - see the module's docstring
+
+        if not isinstance(item, ContainerItem):
+            return (yield)
+        item.config.option.setupshow = False
+        try:
+            return (yield)
+        finally:
+            item.config.option.setupshow = True
+
+
+def make_run(config: pytest.Config, settings: Settings) -> HostRun:
+    """The run of this process, for the part that it has: alone, or one of pytest-xdist's.
+
+    Raises:
+        SettingsError: The settings do not suit that part.
+    """
+    # Only a run that is switched on pays for these, and only one that is distributed for pytest-xdist's.
+    if hasattr(config, "workerinput"):
+        from pytest_dockerci.xdist_worker import XdistWorkerHooks, XdistWorkerRun  # noqa: PLC0415
+
+        worker = XdistWorkerRun(config, settings)
+        config.pluginmanager.register(XdistWorkerHooks(worker), XDIST_HOOKS)
+        return worker
+    if is_distributed(config):
+        from pytest_dockerci.xdist_controller import XdistControllerHooks, XdistControllerRun  # noqa: PLC0415
+
+        controller = XdistControllerRun(config, settings)
+        config.pluginmanager.register(XdistControllerHooks(controller), XDIST_HOOKS)
+        return controller
+    from pytest_dockerci.host_run import HostRun  # noqa: PLC0415
+
+    return HostRun(config, settings)
+
+
+def is_distributed(config: pytest.Config) -> bool:
+    """True in pytest-xdist's controller. Source: `xdist.plugin.pytest_configure`, pytest-xdist 3.8."""
+    option = config.option
+    has_workers = getattr(option, "dist", "no") != "no" and bool(getattr(option, "tx", None))
+    return has_workers and not option.collectonly
 
 
 class DockerCIPlugin:
@@ -89,6 +161,11 @@ class DockerCIPlugin:
 
     # Collection
 
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """`--fixtures` lists what the host knows."""
+        if getattr(session.config.option, "showfixtures", False):
+            self.run.progress.line("dockerci: these are the host's fixtures; the container's are not listed")
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> bool | None:
         """Build, start, collect in the container; then pytest collects, and finds the container's nodes there.
@@ -96,7 +173,16 @@ class DockerCIPlugin:
         Where that fails, one error stands for all tests, and pytest's own collection does not run: it
         would call what it was asked for "not found".
         """
-        self.run.collect(called_with(session.config))
+        from pytest_dockerci.container_configuration import leave_ini_to_container  # noqa: PLC0415 - see the module's docstring
+        from pytest_dockerci.debugger import keep_pdb_to_host_tests  # noqa: PLC0415 - as above
+
+        leave_ini_to_container(session.config)
+        keep_pdb_to_host_tests(session.config)
+        try:
+            self.run.collect()
+        except pytest.UsageError:
+            session.config.hook.pytest_collection_finish(session=session)  # as pytest does
+            raise
         settings = self.run.settings
         host_paths = [settings.rootdir / path for path in settings.host_suite]
         self._collection = self._host_collection.HostCollection(self.run.tree, host_paths)
@@ -122,42 +208,46 @@ class DockerCIPlugin:
         """A collector that failed or was skipped in the container has that report here."""
         return self._collection.report(collector)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """The container's order and deselection come first; the host's plugins see the result."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, session: pytest.Session, items: list[pytest.Item]
+    ) -> Generator[None, object, object]:
+        """The container's order and deselection come first; the host's plugins see the result.
+
+        Those that shuffle do so in a wrapper of this hook (pytest-randomly), so this is one as well.
+        """
         deselected = self._collection.arrange(items)
         if deselected:
-            config.hook.pytest_deselected(items=deselected)
+            session.config.hook.pytest_deselected(items=deselected)
+        return (yield)
+
+    @pytest.hookimpl(tryfirst=True, specname="pytest_collection_modifyitems")
+    def pytest_collection_modifyitems_again(self, items: list[pytest.Item]) -> None:
+        """What has been shuffled in the container is not shuffled once more."""
+        if self.run.has_in_container("pytest-randomly"):
+            self._collection.arrange(items)
 
     # Running
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Wait for the services before the first test; note the order in which the agent may run ahead."""
-        option = session.config.option
-        has_errors = session.testsfailed and not option.continue_on_collection_errors
-        if self.run.containers is None or option.collectonly or has_errors:
+        if self.run.containers is None or not self.run.will_run_tests(session):
             return (yield)
-        self.run.prepare_tests()
-        self.run.containers.plan(session.items)
+        self.run.prepare_tests(session.items)
+        self.run.plan(session.items)
         with self.run.progress.phase("tests"):
             return (yield)
 
     @pytest.hookimpl(tryfirst=True, specname="pytest_runtestloop")
     def pytest_runtestloop_shared(self, session: pytest.Session) -> bool | None:
         """Several containers share the suite by a loop of ours; with one, pytest's own loop runs."""
-        option = session.config.option
-        has_errors = session.testsfailed and not option.continue_on_collection_errors
-        if (
-            self.run.containers is None
-            or self.run.containers.workers == 1
-            or option.collectonly
-            or has_errors
-        ):
+        containers = self.run.containers
+        if containers is None or containers.workers == 1 or not self.run.will_run_tests(session):
             return None
         from pytest_dockerci.shared_loop import SharedLoop  # noqa: PLC0415 - see the module's docstring
 
-        SharedLoop(session, self.run.containers).run()
+        SharedLoop(session, containers).run()
         return True
 
     @pytest.hookimpl(wrapper=True, trylast=True)
@@ -171,6 +261,15 @@ class DockerCIPlugin:
         if isinstance(item, ContainerItem):
             for further in item.report(report, call):
                 item.ihook.pytest_runtest_logreport(report=further)
+        return report
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True, specname="pytest_runtest_makereport")
+    def pytest_runtest_makereport_at_last(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """The reason of an expected failure is the container's; the host's pytest words it as its version does."""
+        report = yield
+        reason = getattr(item, "xfail_reason", None)
+        if reason is not None and hasattr(report, "wasxfail"):
+            report.wasxfail = reason
         return report
 
     # End
@@ -196,24 +295,23 @@ class DockerCIPlugin:
 
         The innermost wrapper: fixtures have ended and nothing is left when the terminal sums up.
         """
+        from pytest_dockerci.verdict import exit_status  # noqa: PLC0415 - see the module's docstring
+
         is_interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
         try:
             if not is_interrupted:
-                self.run.finish_tests()
+                self.run.finish_tests(is_cut_short=bool(session.shouldfail or session.shouldstop))
+            if exitstatus == pytest.ExitCode.OK:
+                self.run.require_proof()
             return (yield)
         finally:
             self.run.close(fast=is_interrupted)
-            session.exitstatus = self._exit_status(int(session.exitstatus))
-
-    def _exit_status(self, exitstatus: int) -> int:
-        if self.run.interruption.ended_by is not None:
-            return 128 + self.run.interruption.ended_by
-        statuses = [exitstatus]
-        if self.run.failure is not None:
-            statuses.append(int(self.run.failure.exit_status))
-        if self.run.leftovers:
-            statuses.append(ExitStatus.CLEANUP_INCOMPLETE)
-        return min(statuses, key=lambda status: _EXIT_RANKS.index(status) if status in _EXIT_RANKS else -1)
+            session.exitstatus = exit_status(
+                int(session.exitstatus),
+                ended_by=self.run.interruption.ended_by,
+                failure=None if self.run.failure is None else int(self.run.failure.exit_status),
+                has_leftovers=bool(self.run.leftovers),
+            )
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
@@ -225,15 +323,6 @@ class DockerCIPlugin:
         from pytest_dockerci.terminal import write_summary  # noqa: PLC0415 - see the module's docstring
 
         write_summary(terminalreporter, self.run)
-
-
-def called_with(config: pytest.Config) -> list[tuple[Path, str]]:
-    """The files and folders that pytest was called with, and the names that follow them (``::test_one``)."""
-    arguments = []
-    for argument in config.args:
-        path, separator, names = argument.partition("::")
-        arguments.append((Path(os.path.normpath(config.invocation_params.dir / path)), separator + names))
-    return arguments
 
 
 def host_run(config: pytest.Config) -> HostRun:

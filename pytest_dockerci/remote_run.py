@@ -8,31 +8,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
 
 from pytest_dockerci.agent import frames, wire
 from pytest_dockerci.agent_program import bootstrap
+from pytest_dockerci.byte_stream import ByteStream
+from pytest_dockerci.channel_failure import damaged, hung_up
+from pytest_dockerci.collection_failure import no_collection
 from pytest_dockerci.errors import AgentLostError, DockerCIError, ProtocolError
+from pytest_dockerci.listener import Listener
+from pytest_dockerci.printed_output import TERMINAL, PrintedOutput
 from pytest_dockerci.worker_ledger import Collection, TestRecord, WorkerLedger
 
 _OUTPUT_TAIL_CHARACTERS = 16384
-
-
-class ByteStream(Protocol):
-    """Both directions of a channel. Made by `engine.exec_stream`; a local process will do as well."""
-
-    def read(self) -> bytes:
-        """The next bytes; empty at the end. Blocks."""
-
-    def write(self, data: bytes, /) -> None:
-        """Write all of it."""
-
-    def close(self) -> None:
-        """Hang up; a blocked `read` returns."""
-
-    def stderr_tail(self) -> str:
-        """The end of what the other side wrote to its standard error."""
 
 
 class RemoteRun:
@@ -41,10 +29,10 @@ class RemoteRun:
     Args:
         stream: The channel to the agent.
         name: How messages call it, for instance ``container web-test-0``.
-        show_output: Called with ``(stream name, text)`` for what passes pytest's capture by.
-        record_warning: Called with each warning.
+        listener: Hears what the worker says beside its results.
         changed: Notified whenever something has come; several runs may share one.
         arrived: Called with each test whose result has come, from the reading thread.
+        limits: Seconds for a test, and whether for its call alone, by index; for tests that have one.
     """
 
     def __init__(
@@ -52,22 +40,24 @@ class RemoteRun:
         stream: ByteStream,
         *,
         name: str,
-        show_output: Callable[[str, str], None],
-        record_warning: Callable[[wire.Warned], None],
+        listener: Listener,
         changed: threading.Condition,
         arrived: Callable[[int], None],
+        limits: Mapping[int, tuple[float, bool]] | None = None,
     ) -> None:
         self.name = name
+        self._limits = {} if limits is None else limits
         self._stream = stream
-        self._show_output = show_output
-        self._record_warning = record_warning
+        self._listener = listener
         self._encoder = wire.Encoder()
+        self._sending = threading.Lock()  # the keyboard has a thread of its own
         self._changed = changed
         self._arrived = arrived
+        self._has_debugger = False
         self._lost: DockerCIError | None = None
         self._output_tail = ""
         self._pending_warnings: list[wire.Warned] = []
-        self._pending_output: list[tuple[str, str]] = []
+        self._printed = PrintedOutput()
         self._closed = False
         self._ledger = WorkerLedger()
         self._reader = threading.Thread(target=self._read, name=f"dockerci {name}", daemon=True)
@@ -82,13 +72,16 @@ class RemoteRun:
     def start(self, start: wire.Start) -> None:
         """Start a worker, which collects at once; an earlier one is ended."""
         with self._changed:
-            self._ledger = WorkerLedger()
+            self._ledger = WorkerLedger(completed=self._ledger.completed)
         self._send(start)
 
     def dispatch(self, indices: Sequence[int], then: int) -> None:
         """Ask for tests, in this order; `then` as in `wire.Run`."""
         with self._changed:
             self._ledger.ask(indices)
+        limits = [[index, *map(float, self._limits[index])] for index in indices if index in self._limits]
+        if limits:
+            self._send(wire.Limits(rows=limits))
         self._send(wire.Run(indices=list(indices), then=then))
 
     def proceed(self) -> None:
@@ -119,6 +112,18 @@ class RemoteRun:
         """Ask the worker to end its session."""
         self._send(wire.Finish())
 
+    def type(self, text: str) -> None:
+        """Send what was typed for the debugger; empty at the end of the input."""
+        self._send(wire.TerminalInput(text=text))
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Tell the debugger the size of the terminal, in characters."""
+        self._send(wire.TerminalSize(rows=rows, columns=columns))
+
+    def give_up(self, error: DockerCIError) -> None:
+        """Wait for nothing any more: whoever waits gets the error. May be called from any thread."""
+        self._lose(error)
+
     def close(self) -> None:
         """Hang up. The agent ends its worker and itself."""
         with self._changed:
@@ -128,7 +133,8 @@ class RemoteRun:
             self._reader.join(timeout=5)
 
     def _send(self, message: wire.Message) -> None:
-        self._write(self._encoder.encode(message))
+        with self._sending:
+            self._write(self._encoder.encode(message))
 
     def _write(self, data: bytes) -> None:
         try:
@@ -169,6 +175,12 @@ class RemoteRun:
         """True when the agent itself is gone, not just its worker."""
         return self._lost is not None
 
+    @property
+    def obituary(self) -> str:
+        """Which worker is gone, and how; there is one when `has_died`."""
+        died = self._ledger.died
+        return f"{self.name}: {died.cause if died is not None else self._lost}"
+
     def has_record(self, index: int) -> bool:
         """True when a test's result has come."""
         return self._ledger.record(index) is not None
@@ -180,10 +192,10 @@ class RemoteRun:
             AgentLostError: The worker ended, or the channel broke, before it was complete.
         """
         ledger = self._ledger
-        self._wait_for(lambda: ledger.has_collected or ledger.has_ended)
+        self._wait_for(lambda: ledger.has_collected or ledger.has_ended, holds_output=True)
         collection = ledger.collection()
         if collection is None:
-            raise self._no_collection()
+            raise no_collection(self.name, ledger, self._output_tail.splitlines())
         return collection
 
     def record(self, index: int) -> TestRecord:
@@ -232,50 +244,90 @@ class RemoteRun:
             )
         return finished
 
-    def deliver(self) -> None:
-        """Hand over warnings and output that have come; only ever called from pytest's thread."""
-        with self._changed:
-            warnings, self._pending_warnings = self._pending_warnings, []
-            output, self._pending_output = self._pending_output, []
-        for warning in warnings:
-            self._record_warning(warning)
-        for stream, text in output:
-            self._show_output(stream, text)
+    def deliver(self, up_to: TestRecord | None = None) -> None:
+        """Hand over warnings and output that have come; only ever called from pytest's thread.
 
-    def _wait_for(self, is_there: Callable[[], bool], timeout_seconds: float | None = None) -> None:
+        Args:
+            up_to: The result that is about to be shown; what was printed after it has to wait.
+        """
+        with self._changed:
+            come = self._take(up_to)
+        self._hand_over(*come)
+
+    def _take(self, up_to: TestRecord | None) -> tuple[list[wire.Warned], list[tuple[str, str]]]:
+        warnings, self._pending_warnings = self._pending_warnings, []
+        return warnings, self._printed.take(up_to)
+
+    def _hand_over(self, warnings: list[wire.Warned], output: list[tuple[str, str]]) -> None:
+        for warning in warnings:
+            self._listener.record_warning(warning)
+        for stream, text in output:
+            self._listener.show_output(stream, text)
+
+    # Debugging
+
+    @property
+    def is_in_debugger(self) -> bool:
+        """True while a debugger in the worker has the host's terminal."""
+        return self._has_debugger and not self._ledger.has_ended and not self.is_lost
+
+    def serve_debugger(self, is_over: Callable[[], bool]) -> None:
+        """Lend the terminal to a debugger that asks for it, until the condition holds; from pytest's thread."""
+        if self.is_in_debugger:
+            self.deliver()
+            self._listener.lend_terminal(self, is_over)
+
+    def show(self, is_over: Callable[[], bool], on_terminal: Callable[[bytes], None]) -> None:
+        """Wait a moment for what the debugger and its test print, and show that, in order.
+
+        Args:
+            is_over: What comes from then on is not theirs.
+            on_terminal: Gets what is for the terminal.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: bool(self._printed) or not self.is_in_debugger or is_over(), 0.5)
+            if is_over():
+                return
+            warnings, output = self._take(None)
+        self._hand_over(warnings, [])
+        for stream, text in output:
+            if stream == TERMINAL:
+                on_terminal(text.encode("utf-8", "surrogateescape"))
+            else:
+                self._listener.show_output(stream, text)
+
+    # Waiting
+
+    def _wait_for(  # `holds_output`: what is printed belongs to the error if there is one
+        self,
+        is_there: Callable[[], bool],
+        timeout_seconds: float | None = None,
+        *,
+        holds_output: bool = False,
+    ) -> None:
+        shows = not holds_output
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         while True:
             with self._changed:
                 # Short waits, so that output shows while a test runs.
-                there = self._changed.wait_for(
-                    lambda: is_there() or self._lost is not None or bool(self._pending_output), 1.0
+                self._changed.wait_for(
+                    lambda: (
+                        is_there() or self.is_lost or self.is_in_debugger or (shows and bool(self._printed))
+                    ),
+                    1.0,
                 )
-            if self._pending_output or self._pending_warnings:
-                self.deliver()
-            if there and is_there():
-                return
+                if is_there():
+                    return
+                come = self._take(None) if shows or self.is_in_debugger else ([], [])
+            self._hand_over(*come)
             if self._lost is not None:
                 raise self._lost
-            if deadline is not None and time.monotonic() > deadline:
-                return
-
-    def _no_collection(self) -> DockerCIError:
-        output = self._output_tail.splitlines()
-        died, finished = self._ledger.died, self._ledger.finished
-        if died is not None:
-            return AgentLostError(
-                f"pytest in {self.name} died while it collected",
-                why=died.cause,
-                output_title="what it printed",
-                output=(output or died.output.splitlines()),
-            )
-        status = finished.exit_status if finished is not None else -1
-        return ContainerPytestError(
-            f"pytest in {self.name} stopped before it had collected (exit status {status})",
-            container_exit_status=status,
-            output_title="what it printed",
-            output=output,
-        )
+            began = time.monotonic()
+            self.serve_debugger(is_there)
+            if deadline is not None:
+                deadline += time.monotonic() - began
+                if time.monotonic() > deadline:
+                    return
 
     # The reading thread
 
@@ -301,25 +353,12 @@ class RemoteRun:
             noise = preamble.noise.decode("utf-8", "replace") if preamble is not None else ""
             self._lose(self._hung_up(error, noise))
         except wire.WireError as error:
-            self._lose(self._broken(str(error)))
+            self._lose(damaged(self.name, str(error)))
         except Exception as error:  # noqa: BLE001 - whatever ends this thread, pytest must not wait for it forever
-            self._lose(self._broken(f"{type(error).__name__}: {error}"))
+            self._lose(damaged(self.name, f"{type(error).__name__}: {error}"))
 
     def _hung_up(self, error: Exception, noise: str) -> DockerCIError:
-        said = "\n".join(text for text in (noise, self._output_tail, self._stream.stderr_tail()) if text)
-        return AgentLostError(
-            f"{self.name}: the connection to the agent ended",
-            why=str(error) or "the container's side hung up: the agent or the whole container was killed",
-            output_title="what was printed before",
-            output=said.splitlines(),
-        )
-
-    def _broken(self, why: str) -> DockerCIError:
-        return ProtocolError(
-            f"{self.name}: the channel to the agent is damaged",
-            why=why,
-            fix="run again; if it happens again, report it with this text",
-        )
+        return hung_up(self.name, error, (noise, self._output_tail, self._stream.stderr_tail()))
 
     def _lose(self, error: DockerCIError) -> None:
         with self._changed:
@@ -336,24 +375,17 @@ class RemoteRun:
                     )
             case wire.Warned():
                 self._pending_warnings.append(message)
+            case wire.Measured():
+                self._listener.measured(message)
+            case wire.Debugger():
+                self._has_debugger = message.state == "entered"
+            case wire.TerminalOutput():
+                self._printed.add(TERMINAL, message.text, self._ledger.completed)
             case wire.Output():
                 self._output_tail = (self._output_tail + message.text)[-_OUTPUT_TAIL_CHARACTERS:]
-                self._pending_output.append((message.stream, message.text))
+                self._printed.add(message.stream, message.text, self._ledger.completed)
             case _:
                 self._ledger.file(message)
                 for index in self._ledger.arrived:
                     self._arrived(index)
                 self._ledger.arrived.clear()
-
-
-class ContainerPytestError(DockerCIError):
-    """The container's pytest refused its command line or configuration, and says so itself.
-
-    Attributes:
-        container_exit_status: Its exit status.
-    """
-
-    def __init__(self, what: str, *, container_exit_status: int, **details: Any) -> None:
-        super().__init__(what, **details)
-        self.container_exit_status = container_exit_status
-        self.exit_status = container_exit_status

@@ -4,20 +4,46 @@ from __future__ import annotations
 
 import builtins
 import warnings
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest._code.code import TerminalRepr
+
+from pytest_dockerci.agent import wire
+from pytest_dockerci.warning_classes import warning_class
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_dockerci.agent import wire
     from pytest_dockerci.paths import PathMap
 
-_COPIED_ATTRIBUTES = frozenset(
-    {"outcome", "longrepr", "sections", "duration", "start", "stop", "user_properties"}
-)
 _KEPT_ATTRIBUTES = frozenset({"nodeid", "_id", "location", "keywords", "when"})
+
+
+_SUBTEST_REPORTS = frozenset({"SubtestReport", "SubTestReport"})
+
+
+class _AsShown(str):
+    """A value of a subtest as the container shows it; its `repr` is itself."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+class _ShownText(TerminalRepr):
+    """An error of which only the text is known: shown in full, without a line in the short summary."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __str__(self) -> str:
+        return self._text
+
+    def toterminal(self, tw: Any) -> None:
+        """Write it; the lines that pytest marks as the error in red."""
+        for line in self._text.splitlines():
+            tw.line(line, red=line.startswith(("E  ", ">  ")))
 
 
 def transplant(config: pytest.Config, data: dict[str, Any], onto: pytest.TestReport, paths: PathMap) -> None:
@@ -29,6 +55,10 @@ def transplant(config: pytest.Config, data: dict[str, Any], onto: pytest.TestRep
     for name, value in report.__dict__.items():
         if name not in _KEPT_ATTRIBUTES:
             setattr(onto, name, value)
+    # Markers that were added while the test ran.
+    keywords: Any = onto.keywords
+    for keyword in getattr(report, "keywords", {}):
+        keywords.setdefault(keyword, 1)
     if not hasattr(report, "wasxfail") and hasattr(onto, "wasxfail"):
         del onto.wasxfail
 
@@ -38,24 +68,35 @@ def restore(config: pytest.Config, data: dict[str, Any], paths: PathMap) -> Any:
 
     A type of report that no plugin of the host can read becomes a failed report that says so.
     """
-    longrepr = data.get("longrepr")
-    data = {**data, "longrepr": _map_longrepr(longrepr, paths)}
+    data = {**data, "longrepr": _map_longrepr(data.get("longrepr"), paths)}
+    is_shown_as_text = bool(data.pop(wire.SHOWN_AS_TEXT, False))
     try:
         report = config.hook.pytest_report_from_serializable(config=config, data=data)
     except Exception:  # noqa: BLE001 - pytest asserts that it knows the type; a plugin may trip over its own data
         report = None
+    # Where a type stands: pytest's own reports, and its subtests since 9.1.
+    kind = data.get("$report_type", data.get("_report_type"))
+    if report is None and kind in _SUBTEST_REPORTS:
+        # The host's pytest knows no subtests: they count as tests of their own.
+        report = pytest.TestReport._from_json(data)  # noqa: SLF001 - as pytest itself reads one
     if report is None:
         report = pytest.TestReport(
             nodeid=str(data.get("nodeid", "")),
             location=("", None, ""),
             keywords={},
             outcome="failed",
-            longrepr=f"the container sent a report of type {data.get('$report_type')!r}, which no plugin here can read",
+            longrepr=f"the container sent a report of type {kind!r}, which no plugin here can read",
             when="call",
         )
+    context, shown = getattr(report, "context", None), data.get("_subtest.context")
+    if context is not None and isinstance(shown, dict) and isinstance(shown.get("kwargs"), dict):
+        values = {name: _AsShown(value) for name, value in shown["kwargs"].items()}
+        object.__setattr__(context, "kwargs", values)  # a frozen class, which quotes what it is given
     if isinstance(report.longrepr, list):
         # JSON has no tuples; junitxml insists on one for skips.
         report.longrepr = tuple(report.longrepr)
+    if is_shown_as_text and isinstance(report.longrepr, str):
+        report.longrepr = _ShownText(report.longrepr)
     report.sections = [(title, text) for title, text in report.sections]
     if hasattr(report, "user_properties"):
         report.user_properties = [(name, value) for name, value in report.user_properties]
@@ -107,29 +148,62 @@ def _map_location(location: dict[str, Any] | None, paths: PathMap) -> dict[str, 
 def record_warning(config: pytest.Config, warned: wire.Warned, paths: PathMap) -> None:
     """Record a warning of the container as one of this run.
 
-    Its class is known here by its name only: nothing is imported because a container says so.
+    Its class is known here by its name only (`warning_classes`).
     """
-    category = type(warned.category, (Warning,), {})
+    category = warning_class(warned.category)
     host_path = paths.to_host(warned.filename)
     message = warnings.WarningMessage(
         message=category(warned.text),
         category=category,
         filename=str(host_path) if host_path is not None and host_path.exists() else warned.filename,
         lineno=warned.lineno,
+        line=warned.line,
+        source=warned.source or None,
     )
     location = tuple(warned.location) if warned.location else None
-    config.hook.pytest_warning_recorded.call_historic(
-        kwargs={
-            "warning_message": message,
-            "when": warned.when if warned.when in ("config", "collect", "runtest") else "runtest",
-            "nodeid": warned.nodeid,
-            "location": location,
-        }
-    )
+    # pytest itself records warnings between the phases of a test, where a plugin's output is not captured.
+    capture: Any = config.pluginmanager.get_plugin("capturemanager")
+    with nullcontext() if capture is None else capture.global_and_fixture_disabled():
+        config.hook.pytest_warning_recorded.call_historic(
+            kwargs={
+                "warning_message": message,
+                "when": warned.when if warned.when in ("config", "collect", "runtest") else "runtest",
+                "nodeid": warned.nodeid,
+                "location": location,
+            }
+        )
 
 
-def exception_like(class_names: Sequence[str], message: str) -> BaseException:
+def exception_of(data: dict[str, Any], class_names: Sequence[str]) -> BaseException:
+    """The exception that made the container's pytest write this report.
+
+    Args:
+        data: The report, serialised.
+        class_names: The exception's class and its bases, up to a built-in one.
+    """
+    longrepr = data.get("longrepr")
+    shown = str(longrepr or "")
+    if isinstance(longrepr, dict):
+        crash = longrepr.get("reprcrash")
+        shown = str(crash.get("message", "")) if isinstance(crash, dict) else ""
+    elif isinstance(longrepr, list) and longrepr:
+        shown = str(longrepr[-1])
+    module, message = _take_apart(shown, next(iter(class_names), ""))
+    return exception_like(class_names, message, module)
+
+
+def _take_apart(shown: str, name: str) -> tuple[str, str]:
+    """The module and the `str` of an exception of which pytest shows ``module.Name: message``, or parts of it."""
+    before, separator, message = shown.partition(":")
+    module, _, shown_name = before.rpartition(".")
+    if not name or shown_name != name or not before.replace(".", "").isidentifier():
+        return "", shown
+    return module, message.removeprefix(" ") if separator else ""
+
+
+def exception_like(class_names: Sequence[str], message: str, module: str = "") -> BaseException:
     """An exception that looks to host plugins as the container's did: same class name, same built-in base."""
+    namespace = {"__module__": module or "builtins"}
     names = list(class_names) or ["Exception"]
     if "Skipped" in names:
         return pytest.skip.Exception(message, _use_item_location=True)
@@ -141,13 +215,21 @@ def exception_like(class_names: Sequence[str], message: str) -> BaseException:
     if not (isinstance(base, type) and issubclass(base, Exception)):
         base = Exception
     if base.__name__ == names[0]:
-        return _plain_instance(base, message)
-    return _plain_instance(type(names[0], (base,), {}), message)
+        return _plain_instance(base, message, namespace)
+    return _plain_instance(type(names[0], (base,), namespace), message, namespace)
 
 
-def _plain_instance(exception_type: type[BaseException], message: str) -> BaseException:
+def _plain_instance(
+    exception_type: type[BaseException], message: str, namespace: dict[str, Any]
+) -> BaseException:
     try:
-        return exception_type(message)
+        error = exception_type(message)
+        if str(error) == message:
+            return error
     except TypeError:  # a built-in that wants more arguments, such as UnicodeDecodeError
-        stand_in: type[Exception] = type(exception_type.__name__, (Exception,), {})
-        return stand_in(message)
+        exception_type = type(exception_type.__name__, (Exception,), namespace)
+    # Its own `str` is more than the message (KeyError's quotes it).
+    as_is = {**namespace, "__str__": lambda _self: message}
+    said: Any = type(exception_type.__name__, (exception_type,), as_is)
+    told: BaseException = said(message)
+    return told

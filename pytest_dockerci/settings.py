@@ -83,6 +83,13 @@ INI_OPTIONS = (
         "limit for each phase of a test in the container; 0: none",
     ),
     IniOption(
+        "dockerci_reaper_image",
+        "string",
+        "",
+        "image of the reaper, which cleans up when this machine dies: any with python3; `none`: no reaper; "
+        "default: DOCKERCI_REAPER_IMAGE, or python:3.13-alpine",
+    ),
+    IniOption(
         "dockerci_allow",
         "args",
         "",
@@ -91,6 +98,7 @@ INI_OPTIONS = (
 )
 
 ALLOWED_NAMES = frozenset({"privileged", "docker-socket", "host-namespaces", "remote-include", "plain-tcp"})
+DEFAULT_REAPER_IMAGE = "python:3.13-alpine"
 MAX_WORKERS = 256
 
 
@@ -113,6 +121,8 @@ class Settings:
         workers: Number of containers that share the suite.
         per_worker_stacks: One stack for each worker instead of one for all.
         image_ref: An existing image to test instead of building one.
+        reaper_image: Image of the reaper, or ``none``.
+        is_strict: What is a warning otherwise ends the run.
         build_number: The CI system's build number, if there is one.
     """
 
@@ -134,6 +144,8 @@ class Settings:
     test_timeout_seconds: float
     allow: frozenset[str]
     image_ref: str | None
+    reaper_image: str
+    is_strict: bool
     build_number: str | None
 
 
@@ -154,6 +166,12 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="N",
         dest="dockerci_workers",
         help="containers that share the suite: a number, or `auto` (processors)",
+    )
+    group.addoption(
+        "--dockerci-strict",
+        action="store_true",
+        dest="dockerci_strict",
+        help="without a reaper, end the run",
     )
     for option in INI_OPTIONS:
         default: object = [] if option.type in ("args", "linelist") else option.default
@@ -227,6 +245,12 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str]) -> Settings
         test_timeout_seconds=_seconds(config, "dockerci_test_timeout_seconds"),
         allow=_parse_allow(config.getini("dockerci_allow")),
         image_ref=config.getoption("dockerci_image"),
+        reaper_image=str(
+            config.getini("dockerci_reaper_image")
+            or environ.get("DOCKERCI_REAPER_IMAGE")
+            or DEFAULT_REAPER_IMAGE
+        ),
+        is_strict=bool(config.getoption("dockerci_strict")),
         build_number=find_build_number(environ),
     )
 

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from pytest_dockerci.agent import wire
-from pytest_dockerci.container_run import ContainerRun, runs_of_a_kind
+from pytest_dockerci.container_run import ContainerRun
 from pytest_dockerci.errors import DockerCIError
 from pytest_dockerci.items import ContainerItem
 from pytest_dockerci.schedule import MIN_AHEAD, Schedule, tests_ahead
+from pytest_dockerci.segments import runs_of_a_kind
 
 
 class SharedLoop:
@@ -72,10 +73,11 @@ class SharedLoop:
                 paces[worker].note(item_of[index].seconds)
             schedule.give_back(worker, [index for index in self._run.take_back(worker) if index in left])
             paces[worker].is_released = False
+            if self._session.shouldfail or self._session.shouldstop:
+                # Not released first: it would begin its next test before it is told to end.
+                self._report_what_ran(item_of, left)
             if is_new:
                 self._run.proceed(worker)
-            if self._session.shouldfail or self._session.shouldstop:
-                self._report_what_ran(item_of, left)
         for index in [index for index in item_of if index in left]:
             self._report(item_of[index], self._anchor)  # each says why it was not run
             self._stop_if_asked()
@@ -95,7 +97,7 @@ class SharedLoop:
 
     def _report_what_ran(self, item_of: dict[int, Any], left: set[int]) -> None:
         """After ``-x``: every worker ends its present test, and what has run is reported."""
-        self._run.finish()
+        self._run.finish(is_cut_short=True)
         for index in self._run.take_arrived():
             if index in left:
                 self._report(item_of[index], self._anchor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -19,21 +20,44 @@ class RunOwner:
     Attributes:
         run_id: The run.
         nonce: Proof that an object with this run's id is this run's.
-        pid: Process id of pytest.
-        process_start: When that process started, in the system's own unit; tells it from a later one with its id.
+        engine_id: What the engine that its objects are on calls itself.
+        pid: Process id of pytest, for people: in a container, it is that container's.
         folder: The run's folder.
     """
 
     run_id: str
     nonce: str
+    engine_id: str
     pid: int
-    process_start: str
     folder: Path
 
     @property
     def is_alive(self) -> bool:
-        """True while that very process exists."""
-        return bool(self.process_start) and process_start(self.pid) == self.process_start
+        """True while the process lives, in whichever container of this machine: it holds its lease."""
+        try:
+            with (self.folder / _OWNER_FILE).open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False  # somebody else has removed it meanwhile
+        except OSError:
+            return True  # held, or a file system that cannot tell
+        return False
+
+
+class Lease:
+    """Held by a run's process for as long as it lives; the system itself takes it back at its end.
+
+    A lock, not a process id: those of another container mean nothing here.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Give it back. Safe to repeat."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
 
 def base_directory(environ: Mapping[str, str]) -> Path:
@@ -52,53 +76,43 @@ def state_directory(environ: Mapping[str, str], rootdir: Path) -> Path:
     return directory
 
 
-def record_owner(state_dir: Path, run_id: str, nonce: str) -> None:
-    """Write down that this process owns a run."""
+def record_owner(state_dir: Path, run_id: str, nonce: str, engine_id: str) -> Lease:
+    """Write down that this process owns a run on an engine."""
     folder = state_dir / "runs" / run_id
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    pid = os.getpid()
-    text = json.dumps({"nonce": nonce, "pid": pid, "process_start": process_start(pid)})
-    (folder / _OWNER_FILE).write_text(text, encoding="utf-8")
+    new = folder / f"{_OWNER_FILE}.new"
+    descriptor = os.open(new, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    # Locked before it has its name: nobody ever sees it without its owner.
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    os.write(
+        descriptor, json.dumps({"nonce": nonce, "engine_id": engine_id, "pid": os.getpid()}).encode("ascii")
+    )
+    new.rename(folder / _OWNER_FILE)
+    return Lease(descriptor)
 
 
-def find_owners(environ: Mapping[str, str]) -> list[RunOwner]:
-    """Every run of this host that was not ended in good order, or still goes on."""
-    files = sorted(base_directory(environ).glob(f"*/runs/*/{_OWNER_FILE}"))
-    return [owner for owner in map(_read_owner, files) if owner is not None]
+def find_owners(base: Path, engine_id: str) -> list[RunOwner]:
+    """Every run of this user on an engine that was not ended in good order, or still goes on.
+
+    Args:
+        base: The folder of all projects.
+        engine_id: What the engine calls itself.
+    """
+    files = sorted(base.glob(f"*/runs/*/{_OWNER_FILE}"))
+    owners = [owner for owner in map(_read_owner, files) if owner is not None]
+    return [owner for owner in owners if owner.engine_id == engine_id]
 
 
 def _read_owner(file: Path) -> RunOwner | None:
-    """The owner; None for a file half written by a run that was killed then, before it created anything."""
+    """The owner; None for a file that is none, or that is gone by now."""
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
         return RunOwner(
             run_id=file.parent.name,
             nonce=str(values["nonce"]),
+            engine_id=str(values["engine_id"]),
             pid=int(values["pid"]),
-            process_start=str(values["process_start"]),
             folder=file.parent,
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def process_start(pid: int) -> str:
-    """When a process started; empty when there is none with this id.
-
-    Source: proc(5), field 22 of ``/proc/PID/stat``, with the boot's id; elsewhere ``ps`` tells.
-    """
-    stat = Path(f"/proc/{pid}/stat")
-    try:
-        fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except FileNotFoundError:
-        return "" if Path("/proc/self/stat").exists() else _process_start_by_ps(pid)
-    except OSError:
-        return ""
-    return f"{boot}/{fields[19]}"
-
-
-def _process_start_by_ps(pid: int) -> str:
-    from pytest_dockerci.engine.command import Commands  # noqa: PLC0415 - only where there is no /proc
-
-    return Commands(os.environ).run(["ps", "-o", "lstart=", "-p", str(pid)], timeout_seconds=5).stdout.strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest._io import TerminalWriter
 
 if TYPE_CHECKING:
     from pytest_dockerci.engine.image import ImageUnderTest
@@ -44,8 +46,11 @@ class TerminalProgress:
 
     def line(self, text: str) -> None:
         """A line that stays; not shown under ``-q``."""
-        if self._config.get_verbosity() < 0:
-            return
+        if self._config.get_verbosity() >= 0:
+            self.notice(text)
+
+    def notice(self, text: str) -> None:
+        """A line that stays and that nobody must miss."""
         with self._lock, self._uncaptured():
             self._clear_status()
             for part in text.splitlines():
@@ -90,10 +95,16 @@ class TerminalProgress:
 
     def output(self, stream: str, text: str) -> None:
         """Show what passed pytest's capture by in the container."""
-        del stream
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        is_captured = self._config.getoption("capture", "no") == "fd"
+        # Where the line stands, as a test that prints does by hand; last words of a process have lines of their own.
+        is_in_line = stream != "stderr" or not is_captured
         with self._lock, self._uncaptured():
             self._clear_status()
-            self._writer().write(printable(text), flush=True)
+            # To the file itself: pytest's writer counts columns for its progress, and sees none of this by hand either.
+            writer = reporter._tw if reporter is not None and is_in_line else self._writer()  # noqa: SLF001 - as below
+            writer._file.write(printable(text))  # noqa: SLF001 - as above
+            writer.flush()
 
     def _write_line(self, text: str) -> None:
         self._writer().line(printable(text))
@@ -101,8 +112,8 @@ class TerminalProgress:
 
     def _writer(self) -> Any:
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is None:
-            return self._config.get_terminal_writer()
+        if reporter is None:  # `-p no:terminal`; pytest has no writer then
+            return TerminalWriter(sys.stdout)
         reporter.ensure_newline()
         return reporter._tw  # noqa: SLF001 - the reporter has no public way to write without a newline
 
@@ -149,6 +160,8 @@ def printable(text: str) -> str:
             result.append(character)
         elif character == "\r" and text[position + 1 : position + 2] == "\n":
             pass
+        elif "\udc80" <= character <= "\udcff":
+            result.append(f"\\x{ord(character) - 0xDC00:02x}")  # a byte that is not UTF-8
         else:
             result.append(character.encode("unicode_escape").decode("ascii"))
         position += 1
@@ -186,7 +199,7 @@ def format_seconds(seconds: float) -> str:
 
 def write_summary(reporter: Any, run: HostRun) -> None:
     """The last lines of a run: what went wrong with it, and how long each phase took."""
-    if run.failure is not None and run.tree is not None:
+    if run.failure is not None and not run.is_failure_reported:
         reporter.section("dockerci", sep="=", red=True)
         for line in str(run.failure).splitlines():
             reporter.write_line(printable(line))

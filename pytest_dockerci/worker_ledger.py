@@ -6,7 +6,7 @@ reported exactly once and in order, and the end frame's counts are those of this
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +25,7 @@ class Collection:
         reports: ``(node number or -1, serialised report)`` of collectors that failed or were skipped.
         digest: SHA-256 over the node ids.
         configured: Versions and paths of the container's pytest.
+        sides: What it knows that the host has to know.
     """
 
     rows: Sequence[dict[str, Any]]
@@ -33,6 +34,7 @@ class Collection:
     reports: Sequence[tuple[int, dict[str, Any]]]
     digest: str
     configured: wire.Configured
+    sides: wire.Sides
 
 
 @dataclass(slots=True)
@@ -44,7 +46,11 @@ class TestRecord:
         reports: All other reports in order: ``(data, exception class names)``.
         stopped: The container ended its session during this test (`pytest.exit`, an interrupt).
         stop_request: The container asked to end the run after this test.
+        recorded: What it recorded for the JUnit file.
+        suite_properties: Of these, the properties of the whole suite: ``(name, value, how many times the test's
+            worker has recorded both by now)``.
         died: The worker died in this test.
+        order: How many results had come before.
     """
 
     __test__ = False
@@ -53,7 +59,10 @@ class TestRecord:
     reports: list[tuple[dict[str, Any], list[str]]] = field(default_factory=list)
     stopped: wire.Stopped | None = None
     stop_request: wire.Stopped | None = None
+    recorded: wire.Recorded | None = None
+    suite_properties: list[tuple[str, str, int]] = field(default_factory=list)
     died: wire.WorkerDied | None = None
+    order: int = 0
 
 
 @dataclass(slots=True)
@@ -65,13 +74,16 @@ class WorkerLedger:
         died: How it ended without one.
         waiting_after: The test, not a plain pass, after which it waits for the host.
         arrived: The tests whose results have come since somebody looked.
+        completed: How many results have come.
     """
 
     finished: wire.Finished | None = None
     died: wire.WorkerDied | None = None
     waiting_after: int | None = None
     arrived: list[int] = field(default_factory=list)
+    completed: int = 0
     _configured: wire.Configured | None = None
+    _sides: wire.Sides = field(default_factory=lambda: wire.Sides(plugins={}, markers=[], values=[]))
     _rows: list[dict[str, Any]] = field(default_factory=list)
     _collect_reports: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     _collected: wire.Collected | None = None
@@ -81,6 +93,7 @@ class WorkerLedger:
     _asked: set[int] = field(default_factory=set)
     _dispatched: int = 0
     _cut_short: int = 0
+    _suite_properties: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     # What the host does
 
@@ -143,6 +156,7 @@ class WorkerLedger:
             reports=self._collect_reports,
             digest=self._collected.digest,
             configured=self._configured,
+            sides=self._sides,
         )
 
     def wrong_counts(self, finished: wire.Finished) -> str:
@@ -171,6 +185,8 @@ class WorkerLedger:
                     self._complete(int(row[0])).passed = row
             case wire.Report():
                 self._open_record(message.index).reports.append((message.data, message.exception))
+            case wire.Recorded():
+                self._note_recorded(message)
             case wire.Done():
                 self._complete(message.index)
                 self.waiting_after = message.index
@@ -185,6 +201,8 @@ class WorkerLedger:
         match message:
             case wire.Configured():
                 self._configured = message
+            case wire.Sides():
+                self._sides = message
             case wire.Nodes():
                 self._rows += message.rows
             case wire.CollectReport():
@@ -208,8 +226,20 @@ class WorkerLedger:
         del self._open[index]
         self._outstanding.popleft()
         self._records[index] = record
+        record.order = self.completed
+        self.completed += 1
         self.arrived.append(index)
         return record
+
+    def _note_recorded(self, recorded: wire.Recorded) -> None:
+        record = self._open_record(recorded.index)
+        record.recorded = recorded
+        for row in recorded.suite:
+            if len(row) != 2:  # noqa: PLR2004 - see `wire.Recorded`
+                raise wire.WireError("a property of the suite has a name and a value")
+            name, value = row
+            self._suite_properties[name, value] += 1
+            record.suite_properties.append((name, value, self._suite_properties[name, value]))
 
     def _note_stop(self, stopped: wire.Stopped) -> None:
         if not self._outstanding:

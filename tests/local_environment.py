@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,11 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_dockerci.build_inputs import BuildInputs
+from pytest_dockerci.engine_environment import ENVIRONMENT_FACTORY
 from pytest_dockerci.errors import ImageBuildError, ServiceNotReadyError
-from pytest_dockerci.host_run import ENVIRONMENT_FACTORY
+from pytest_dockerci.last_image import LastImage
 
 if TYPE_CHECKING:
     from pytest_dockerci.settings import Settings
+
+
+# A container has nothing of the host's environment; here, what would tell a plugin that an IDE or CI listens must go.
+_NOT_IN_CONTAINERS = ("PYCHARM_", "TEAMCITY_", "TEST_RUN_PIPE", "GITHUB_")
 
 
 class LocalStream:
@@ -72,6 +79,7 @@ class LocalEnvironment:
         self.root = root
         self._settings = settings
         self.image = SimpleNamespace(
+            id="sha256:local",
             short_id="0" * 12,
             tags=("local:test",),
             built_seconds=0.0,
@@ -106,6 +114,28 @@ class LocalEnvironment:
         if self._settings.config_file is not None:
             shutil.copy(rootdir / self._settings.config_file, self.root / self._settings.config_file)
 
+    def image_record(self) -> LastImage:
+        """The image as the next listing will want to know it: built from all of rootdir but the suite."""
+        settings = self._settings
+        laid_over = [*settings.suite, *([settings.config_file] if settings.config_file else [])]
+        inputs = BuildInputs(
+            contexts=(settings.rootdir,), left_out=tuple(settings.rootdir / path for path in laid_over)
+        )
+        return LastImage(
+            service=settings.service,
+            id=f"sha256:{'0' * 64}",
+            tags=self.image.tags,
+            commit=None,
+            is_dirty=False,
+            made_at=time.time(),
+            inputs=inputs,
+            fingerprint=inputs.fingerprint(),
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Nothing has to be known of it."""
+        return {}
+
     def wait_ready(self) -> tuple[Any, ...]:
         """Nothing has to be waited for, unless a test wants a service that never comes."""
         failure = os.environ.get("DOCKERCI_TEST_READY_FAILURE")
@@ -113,15 +143,27 @@ class LocalEnvironment:
             raise ServiceNotReadyError(failure, why="the test said so")
         return ()
 
+    def watch_over(self, tell: Any) -> None:
+        """There are no services."""
+
     def container(self, worker: int) -> Any:
         """What `dockerci_container` gives."""
-        return SimpleNamespace(name=f"local-test-{worker}")
+        return SimpleNamespace(name=f"local-test-{worker}", image_id=lambda: self.image.id)
 
     def exec_python(self, worker: int, args: Sequence[str]) -> LocalStream:
         """The channel to a new agent."""
-        environ = {**os.environ, **self._settings.environ, "DOCKERCI": "1", "DOCKERCI_WORKER": str(worker)}
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(_NOT_IN_CONTAINERS)
+        }
+        environ = {**inherited, **self._settings.environ, "DOCKERCI": "1", "DOCKERCI_WORKER": str(worker)}
         environ.pop("PYTEST_CURRENT_TEST", None)
-        return LocalStream([sys.executable, *args], environ, self.root)
+        for name in [name for name in environ if name.startswith("COVERAGE_")]:
+            del environ[
+                name
+            ]  # coverage on the host sets them for children of its process; no container is one
+        # The image's Python, where a test needs one that lacks the host's plugins.
+        python = os.environ.get("DOCKERCI_TEST_CONTAINER_PYTHON", sys.executable)
+        return LocalStream([python, *args], environ, self.root)
 
     def close(self, *, fast: bool = False) -> tuple[str, ...]:
         """What is left behind: whatever the test says, to see how that is reported."""
@@ -129,8 +171,16 @@ class LocalEnvironment:
         return tuple(os.environ.get("DOCKERCI_TEST_LEFTOVERS", "").split())
 
 
+class AttachedLocalEnvironment(LocalEnvironment):
+    """The same in a worker of pytest-xdist: its controller has laid the suite already."""
+
+    def start(self) -> None:
+        """Do nothing."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Loaded with ``-p``: the "image" is the folder that DOCKERCI_TEST_CONTAINER_ROOT names, or rootdir itself."""
     root = Path(os.environ.get("DOCKERCI_TEST_CONTAINER_ROOT", config.rootpath))
-    factory: Any = lambda config, settings, *_: LocalEnvironment(settings, root)  # noqa: E731 - fits the line
+    kind = AttachedLocalEnvironment if hasattr(config, "workerinput") else LocalEnvironment
+    factory: Any = lambda config, settings, *_: kind(settings, root)  # noqa: E731 - fits the line
     config.stash[ENVIRONMENT_FACTORY] = factory

@@ -25,6 +25,7 @@ FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "m
 OURS = "pytest_dockerci"
 AGENT = f"{OURS}.agent"
 ENGINE = f"{OURS}.engine"
+REAPER = f"{OURS}.reaper"
 DOCKER = ("docker", "testcontainers", "yaml")
 
 # What a module, or all modules below a name, must not import. The longest name counts.
@@ -39,6 +40,10 @@ FORBIDDEN_IMPORTS: dict[str, tuple[str, ...]] = {
                 "settings",
                 "plugin",
                 "host_run",
+                "engine_environment",
+                "controller_link",
+                "xdist_controller",
+                "xdist_worker",
                 "host_collection",
                 "items",
                 "container_run",
@@ -46,17 +51,25 @@ FORBIDDEN_IMPORTS: dict[str, tuple[str, ...]] = {
                 "worker_ledger",
                 "shared_loop",
                 "reports",
+                "junit_records",
                 "paths",
                 "terminal",
                 "fixtures",
                 "hooks",
+                "discovery",
+                "collection_cache",
+                "approximate_collection",
                 "arguments",
                 "cli",
+                "host_coverage",
+                "coverage_plan",
+                "measured_files",
             )
         ),
     ),
     f"{OURS}.errors": (OURS, "pytest", *DOCKER),
     f"{OURS}.progress": (OURS, "pytest", *DOCKER),
+    f"{OURS}.controller_link": (ENGINE, AGENT, "pytest", *DOCKER),
     f"{OURS}.items": (ENGINE, *DOCKER),
     f"{OURS}.container_run": (ENGINE, *DOCKER),
     f"{OURS}.remote_run": (ENGINE, "pytest", *DOCKER),
@@ -64,12 +77,32 @@ FORBIDDEN_IMPORTS: dict[str, tuple[str, ...]] = {
     f"{OURS}.shared_loop": (ENGINE, *DOCKER),
     f"{OURS}.schedule": (OURS, "pytest", *DOCKER),
     f"{OURS}.reports": (ENGINE, *DOCKER),
+    f"{OURS}.junit_records": (ENGINE, *DOCKER),
+    f"{OURS}.coverage_plan": (ENGINE, AGENT, "coverage", "pytest", *DOCKER),
+    f"{OURS}.measured_files": (ENGINE, "coverage", "pytest", *DOCKER),
+    f"{OURS}.host_coverage": (ENGINE, *DOCKER),
     f"{OURS}.paths": (OURS, "pytest", *DOCKER),
     f"{OURS}.arguments": (OURS, "pytest", *DOCKER),
+    f"{OURS}.build_inputs": (OURS, "pytest", *DOCKER),
+    f"{OURS}.last_image": (ENGINE, "pytest", *DOCKER),
+    f"{OURS}.collection_cache": (ENGINE, "pytest", *DOCKER),
+    f"{OURS}.source_tests": (OURS, "pytest", *DOCKER),
+    f"{OURS}.approximate_collection": (ENGINE, "pytest", *DOCKER),
+    f"{OURS}.discovery": (ENGINE, *DOCKER),
+    f"{OURS}.command_line": (OURS, "pytest", *DOCKER),
+    f"{OURS}.option_sides": (OURS, "pytest", *DOCKER),
+    f"{OURS}.container_share": (OURS, *DOCKER),
+    f"{OURS}.container_options": (ENGINE, AGENT, *DOCKER),
+    f"{OURS}.container_configuration": (ENGINE, AGENT, *DOCKER),
     f"{OURS}.settings": (ENGINE, AGENT, *DOCKER),
 }
 # The only modules of the agent that may import pytest: the supervisor must not depend on the image's.
-AGENT_WITH_PYTEST = {f"{AGENT}.{name}" for name in ("session", "tree", "worker")}
+AGENT_WITH_PYTEST = {
+    f"{AGENT}.{name}"
+    for name in ("junit", "session", "tree", "two_sides", "worker", "measurement_plugin", "debugging")
+}
+# The only ones that may import coverage, and that are imported only where it is asked for.
+AGENT_WITH_COVERAGE = {f"{AGENT}.{name}" for name in ("measurement", "measured_rows")}
 
 
 def imports_of(module: str) -> Iterator[tuple[str, int]]:
@@ -115,10 +148,13 @@ def test_forbidden_imports(module: str) -> None:
     ] == []
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if is_below(module, AGENT)])
-def test_the_agent_imports_the_standard_library_only(module: str) -> None:
-    """And itself; pytest where the suite runs. `dockerci_agent` is its name in the container."""
+@pytest.mark.parametrize(
+    "module", [module for module in MODULES if is_below(module, AGENT) or is_below(module, REAPER)]
+)
+def test_what_runs_in_a_container_imports_the_standard_library_only(module: str) -> None:
+    """And the agent itself; pytest where the suite runs. `dockerci_agent` is its name in the container."""
     allowed = {"pytest", "_pytest"} if module in AGENT_WITH_PYTEST else set()
+    allowed |= {"coverage"} if module in AGENT_WITH_COVERAGE else set()
     assert [
         f"line {line}: {name}"
         for name, line in imports_of(module)
@@ -129,7 +165,9 @@ def test_the_agent_imports_the_standard_library_only(module: str) -> None:
 
 def test_the_table_names_what_exists() -> None:
     """A rule for a module that was renamed would hold nothing."""
-    assert {name for name in (*FORBIDDEN_IMPORTS, *AGENT_WITH_PYTEST) if name not in MODULES} == set()
+    assert {
+        name for name in (*FORBIDDEN_IMPORTS, *AGENT_WITH_PYTEST, *AGENT_WITH_COVERAGE) if name not in MODULES
+    } == set()
 
 
 def test_imports_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

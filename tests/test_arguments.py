@@ -10,7 +10,16 @@ import pytest
 from pytest_dockerci.arguments import Suite, container_arguments
 
 ROOT = Path("/home/dev/shop")
-ALWAYS = ["--rootdir=/srv/app", "-o", "addopts=", "-p", "no:dockerci", "--color=no"]
+ALWAYS = [
+    "--rootdir=/srv/app",
+    "-o",
+    "addopts=",
+    "-o",
+    "required_plugins=",
+    "-p",
+    "no:dockerci",
+    "--color=auto",
+]
 
 
 def suite(paths: str, host_paths: str = "") -> Suite:
@@ -111,7 +120,8 @@ def test_without_options() -> None:
         ({"override_ini": ["a=b"]}, ["-o", "a=b"]),
         ({"ignore": ["tests/slow"]}, ["--ignore=tests/slow"]),
         ({"ignore_glob": ["*_old.py"]}, ["--ignore-glob=*_old.py"]),
-        ({"maxfail": 1, "lf": True, "xmlpath": "out.xml", "durations": 3, "exitfirst": True}, []),
+        ({"maxfail": 1, "lf": True, "durations": 3, "exitfirst": True}, []),
+        ({"xmlpath": "out.xml"}, ["--junitxml=/dev/null"]),
     ],
 )
 def test_an_option_of_the_host(options: dict[str, Any], expected: list[str]) -> None:

@@ -43,8 +43,8 @@ from pytest_dockerci.engine.container import ExecResult, TestContainer
 from pytest_dockerci.engine.image import ImageUnderTest
 from pytest_dockerci.engine.service import Service
 from pytest_dockerci.errors import ExitStatus
-from pytest_dockerci.plugin import _EXIT_RANKS
 from pytest_dockerci.settings import ALLOWED_NAMES, INI_OPTIONS, find_build_number
+from pytest_dockerci.verdict import _PRECEDENCE
 
 # pytest itself brings tomli where the standard library has no reader.
 tomllib: Any = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
@@ -187,7 +187,7 @@ def test_exit_codes_of_the_reference_are_those_of_the_code() -> None:
     text = (REFERENCE / "exit-codes.md").read_text(encoding="utf-8")
     order = re.search(r"the first of this order is used: ([\d, ]+)\.", text)
     assert order is not None
-    assert tuple(map(int, order[1].split(", "))) == _EXIT_RANKS
+    assert tuple(map(int, order[1].split(", "))) == _PRECEDENCE
 
 
 def test_variables_of_the_reference_are_those_of_the_code() -> None:
@@ -199,7 +199,10 @@ def test_variables_of_the_reference_are_those_of_the_code() -> None:
                 r'"((?:DOCKERCI|PYTEST_XDIST_WORKER)(?:_[A-Z_]+)?)"', module.read_text(encoding="utf-8")
             )
         )
-    assert set(column("container-environment.md", "variable")) == set_by_code
+    read_on_the_host = {"DOCKERCI_REAPER_IMAGE"}
+    assert set(column("container-environment.md", "variable")) == set_by_code - read_on_the_host
+    settings = (REFERENCE / "settings.md").read_text(encoding="utf-8")
+    assert {name for name in set_by_code if f"`{name}`" in settings} == read_on_the_host
 
 
 def test_labels_of_the_reference_are_those_of_the_code() -> None:

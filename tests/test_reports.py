@@ -10,7 +10,7 @@ import pytest
 
 from pytest_dockerci.agent import wire
 from pytest_dockerci.paths import PathMap
-from pytest_dockerci.reports import exception_like, record_warning, restore, transplant
+from pytest_dockerci.reports import exception_like, exception_of, record_warning, restore, transplant
 
 
 @pytest.fixture
@@ -79,6 +79,21 @@ def test_a_type_that_no_plugin_can_read(pytestconfig: pytest.Config, paths: Path
     )
 
 
+def test_a_subtest_that_the_host_cannot_know(pytestconfig: pytest.Config, paths: PathMap) -> None:
+    """Where the host's pytest knows no subtests (before 9.0), one is shown as a test."""
+    data = report_data(outcome="failed", _report_type="SubTestReport")
+    del data["$report_type"]
+    plugin = pytestconfig.pluginmanager.unregister(name="subtests")
+    try:
+        report = restore(pytestconfig, data, paths)
+    finally:
+        pytestconfig.pluginmanager.register(plugin, "subtests")
+    assert report.outcome == "failed"
+    assert "no plugin here" not in report.longreprtext
+    assert isinstance(report, pytest.TestReport)
+    assert report.failed
+
+
 def test_a_transplant(pytestconfig: pytest.Config, paths: PathMap) -> None:
     """Outcome, output, times and a plugin's own attributes are the container's; identity is the host's."""
     mine = host_report()
@@ -119,6 +134,7 @@ def test_a_transplant_over_an_expected_failure(pytestconfig: pytest.Config, path
         (["KeyboardInterrupt"], Exception),
         (["Odd", "NoBuiltin"], Exception),
         (["UnicodeDecodeError"], Exception),
+        (["KeyError"], KeyError),
         (["eval"], Exception),
         ([], Exception),
     ],
@@ -134,6 +150,28 @@ def test_an_exception_that_looks_like_the_containers(names: list[str], base: typ
     )
     assert str(error) == "the message"
     assert type(error).__name__ == (names[0] if names else "Exception")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "message"),
+    [
+        ("ValueError", "ValueError: set-up", "set-up"),
+        ("ValueError", "ValueError", ""),
+        ("OwnError", "shop.errors.OwnError: two\nlines", "two\nlines"),
+        ("OwnError", "shop.errors.OwnError", ""),
+        ("KeyError", "KeyError: 'key'", "'key'"),
+        ("AssertionError", "assert 1 == 2", "assert 1 == 2"),
+        ("AssertionError", "AssertionError: text\nassert 1 == 2", "text\nassert 1 == 2"),
+        ("OwnError", "see OwnError: not a name", "see OwnError: not a name"),
+        ("Skipped", "Skipped: not today", "not today"),
+    ],
+)
+def test_the_exception_of_a_report(name: str, shown: str, message: str) -> None:
+    """Its text is the exception's own; pytest shows the name of the class before it."""
+    longrepr = ["test_a.py", 1, shown] if name == "Skipped" else {"reprcrash": {"message": shown}}
+    error = exception_of({"longrepr": longrepr}, [name])
+    assert str(error) == message
+    assert type(error).__name__ == name
 
 
 def test_a_warning(pytester: pytest.Pytester, paths: PathMap, tmp_path: Path) -> None:
@@ -160,6 +198,8 @@ def test_a_warning(pytester: pytest.Pytester, paths: PathMap, tmp_path: Path) ->
         text="careful",
         filename="/srv/app/test_a.py",
         lineno=3,
+        line="warn()",
+        source="",
         when="strange",
         nodeid="test_a.py::test_a",
         location=[],

@@ -90,7 +90,7 @@ def test_every_test_is_handed_out_exactly_once(data: st.DataObject) -> None:
     tests = modules(*sizes)
     schedule = Schedule(tests, workers)
     ran: list[int] = []
-    for _ in range(200):
+    for _ in range(60):
         worker = data.draw(st.integers(0, workers - 1))
         taken = schedule.take(worker, data.draw(st.integers(1, 5)))
         kept = data.draw(st.integers(0, len(taken)))

@@ -50,6 +50,8 @@ def test_defaults(read: Read, pytester: pytest.Pytester) -> None:
         test_timeout_seconds=0.0,
         allow=frozenset(),
         image_ref=None,
+        reaper_image="python:3.13-alpine",
+        is_strict=False,
         build_number=None,
     )
 

@@ -28,7 +28,7 @@ from pytest_dockerci.terminal import format_seconds, printable
         ("\x00\x08\x0b\x7f", "\\x00\\x08\\x0b\\x7f"),
         ("user\u202egpj.exe", "user\\u202egpj.exe"),
         ("\u2066isolate\u2069 \u200e\u200f\u061c", "\\u2066isolate\\u2069 \\u200e\\u200f\\u061c"),
-        ("byte \udcff", "byte \\udcff"),
+        ("byte \udcff", "byte \\xff"),
         ("a::b :: c # ## [x] \n: x", "a::b :: c # ## [x] \n: x"),
         ("\u2028\u2029\x85", "\\u2028\\u2029\\x85"),
     ],

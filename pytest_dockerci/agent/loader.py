@@ -10,7 +10,7 @@ import os
 import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 
 class AgentFinder:
@@ -47,8 +47,8 @@ def read_exactly(descriptor: int, size: int) -> bytes:
     return data
 
 
-def load(module: str, descriptor: int, arguments: List[str]) -> None:
-    """Take the bootstrap (8 hexadecimal digits of length, JSON) and run a module of it."""
+def load(module: str, descriptor: int) -> Callable[[List[str]], None]:
+    """Take the bootstrap (8 hexadecimal digits of length, JSON) and give the `main` of a module of it."""
     text = read_exactly(descriptor, int(read_exactly(descriptor, 8), 16))
     bootstrap = json.loads(text)
     sys.meta_path.append(AgentFinder(bootstrap["modules"]))
@@ -57,8 +57,10 @@ def load(module: str, descriptor: int, arguments: List[str]) -> None:
     package.LOADER = bootstrap["loader"]
     name = "dockerci_agent." + module
     __import__(name)
-    sys.modules[name].main(arguments)
+    main: Callable[[List[str]], None] = sys.modules[name].main
+    return main
 
 
 if __name__ == "__main__":
-    load(sys.argv[1], int(sys.argv[2]), sys.argv[2:])
+    # Called from here: the suite finds the stack as deep as under `python -m pytest`.
+    load(sys.argv[1], int(sys.argv[2]))(sys.argv[2:])

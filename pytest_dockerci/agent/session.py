@@ -3,6 +3,8 @@
 import io
 import sys
 from collections import deque
+from contextlib import suppress
+from functools import partial
 from types import ModuleType
 from typing import Any, Deque, Dict, List, Optional
 
@@ -11,10 +13,12 @@ from _pytest.terminal import TerminalReporter
 
 from . import wire
 from .channel import Channel
-from .plain import safe_repr, to_plain
+from .debugging import Debugging
+from .fitting import fitting_payload, node_payloads
+from .junit import JUnitRecords
+from .report_data import class_names, report_data, warning_data
 from .tree import Tree, digest_of
 
-_NODES_PER_MESSAGE = 1000
 _PHASES = ("setup", "call", "teardown")
 # Attributes of a report that carry nothing beyond its outcome and times. A report with any
 # other attribute (a plugin's) travels whole. `_id` is `nodeid` since pytest 9.2.
@@ -40,6 +44,8 @@ class WorkerSession:
     Attributes:
         received: Number of tests the host asked for.
         reported: Number of tests whose reports were sent.
+        quiet: Where the terminal reporter writes.
+        debugging: Lends the terminal to debuggers; None where there is nothing to lend.
     """
 
     def __init__(self, channel: Channel, start: wire.Start) -> None:
@@ -57,6 +63,10 @@ class WorkerSession:
         self._reports: List[Any] = []
         self._exceptions: Dict[int, List[str]] = {}
         self._session_anchor: Optional[pytest.Item] = None
+        self._keyword_counts: List[int] = []
+        self._junit = JUnitRecords()
+        self.quiet = QuietStream()
+        self.debugging: Optional[Debugging] = None
 
     # Configuration
 
@@ -67,22 +77,17 @@ class WorkerSession:
             early_config.pluginmanager.register(ModuleType("conftest"), name=path)
 
     @pytest.hookimpl(trylast=True)
-    def pytest_addoption(self, parser: Any) -> None:
-        known = getattr(parser, "_inidict", {})
-        for name in self._start.known_ini:
-            if name not in known:
-                parser.addini(name, "known to the host's plugins only")
-
-    @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: Any) -> None:
+        self._tree.has_docs = bool(config.option.collectonly and config.option.verbose > 0)
         config.addinivalue_line(
             "markers", "dockerci: set on every test that runs inside the image under test"
         )
         stock = config.pluginmanager.get_plugin("terminalreporter")
         if stock is not None:
             config.pluginmanager.unregister(stock)
-            quiet = QuietReporter(config, _Nowhere())  # type: ignore[arg-type] # all of TextIO that is used
-            config.pluginmanager.register(quiet, "terminalreporter")
+            reporter = QuietReporter(config, self.quiet)  # type: ignore[arg-type] # all of TextIO that is used
+            config.pluginmanager.register(reporter, "terminalreporter")
+        self._junit.configure(config)
         self._channel.send(
             wire.Configured(
                 pytest=pytest.__version__,
@@ -91,12 +96,17 @@ class WorkerSession:
             )
         )
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_unconfigure(self, config: Any) -> None:
+        self._junit.unconfigure(config)
+
     # Collection
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_make_collect_report(self, collector: Any) -> Any:
         outcome = yield
         report = outcome.get_result()
+        self._tree.number(collector)  # now, so that the host walks the tree in this order
         if report.outcome != "passed":
             self._collectors[id(report)] = collector
 
@@ -114,15 +124,16 @@ class WorkerSession:
 
     def _send_collection(self, session: Any) -> None:
         items = self._tree.numbers(session.items)
+        self._keyword_counts = [_keyword_count(item) for item in session.items]
         deselected = self._tree.numbers(self._deselected)
         failed = [
             (self._tree.number(self._collectors.get(id(report))), report) for report in self._collect_reports
         ]
         rows = self._tree.rows
-        for start in range(0, len(rows), _NODES_PER_MESSAGE):
-            self._channel.send(wire.Nodes(rows=to_plain(rows[start : start + _NODES_PER_MESSAGE])))
+        for payload in node_payloads(rows):
+            self._channel.send_payload(payload)
         for number, report in failed:
-            self._channel.send(wire.CollectReport(node=number, data=_report_data(session.config, report)))
+            self._channel.send(wire.CollectReport(node=number, data=report_data(session.config, report)))
         self._channel.send(
             wire.Collected(items=items, deselected=deselected, digest=digest_of(session.items))
         )
@@ -189,6 +200,9 @@ class WorkerSession:
         self._reports = []
         self._exceptions = {}
         item = session.items[index]
+        # What is written to the terminal then is of `--setup-show`.
+        self.quiet.is_shown = bool(getattr(session.config.option, "setupshow", False))
+        self._tell_phase("setup")
         try:
             session.config.hook.pytest_runtest_protocol(item=item, nextitem=self._next_item(session))
         except pytest.exit.Exception as error:
@@ -204,8 +218,24 @@ class WorkerSession:
             self._send_reports(session)
             self._channel.send(wire.Stopped(kind="interrupt", reason="KeyboardInterrupt", exit_status=-1))
             raise
+        is_live = session.config.option.capture in ("no", "tee-sys")
+        if is_live:
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(Exception):  # a test can have put anything there
+                    stream.flush()
+        self.quiet.is_shown = False
         self.reported += 1
-        if self._is_plain_pass() and not session.shouldfail and not session.shouldstop:
+        recorded = self._junit.take(index)
+        if recorded is not None:
+            self._channel.send(recorded)
+        if (
+            recorded is None
+            and not is_live  # what it printed has to be shown with its result: the next test waits
+            and not (self.debugging is not None and self.debugging.was_used())  # as above
+            and self._is_plain_pass(item)
+            and not session.shouldfail
+            and not session.shouldstop
+        ):
             setup, call, teardown = self._reports
             start = getattr(setup, "start", 0.0)
             row = [index, start, setup.duration, call.duration, teardown.duration]
@@ -216,7 +246,12 @@ class WorkerSession:
         self._channel.send(wire.Done(index=index))
         return False
 
-    def _is_plain_pass(self) -> bool:
+    def _tell_phase(self, when: str) -> None:
+        self._channel.send(wire.Phase(index=self._current, when=when))
+
+    def _is_plain_pass(self, item: Any) -> bool:
+        if _keyword_count(item) != self._keyword_counts[self._current]:
+            return False  # a marker or keyword that was added while it ran is among the report's keywords
         return tuple(report.when for report in self._reports) == _PHASES and all(
             report.outcome == "passed"
             and not report.sections
@@ -230,13 +265,14 @@ class WorkerSession:
         for report in self._reports:
             # The terminal's question; pytest fails a test with failed subtests while it answers.
             session.config.hook.pytest_report_teststatus(report=report, config=session.config)
-            self._channel.send(
-                wire.Report(
-                    index=self._current,
-                    data=_report_data(session.config, report),
-                    exception=self._exceptions.get(id(report), []),
-                )
-            )
+            self._channel.send_payload(fitting_payload(partial(self._report_message, session.config, report)))
+
+    def _report_message(self, config: Any, report: Any, max_characters: int) -> wire.Report:
+        return wire.Report(
+            index=self._current,
+            data=report_data(config, report, max_characters),
+            exception=self._exceptions.get(id(report), []),
+        )
 
     def _tell_stop(self, session: Any) -> None:
         """Pass on that something in the container asked the session to stop, and leave it to the host."""
@@ -246,25 +282,13 @@ class WorkerSession:
                 self._channel.send(wire.Stopped(kind=kind, reason=str(reason), exit_status=-1))
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
-    def pytest_runtest_setup(self, item: Any) -> Any:
-        self._channel.send(wire.Phase(index=self._current, when="setup"))
-        yield
-
-    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
-    def pytest_runtest_call(self, item: Any) -> Any:
-        self._channel.send(wire.Phase(index=self._current, when="call"))
-        yield
-
-    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
-    def pytest_runtest_teardown(self, item: Any) -> Any:
-        self._channel.send(wire.Phase(index=self._current, when="teardown"))
-        yield
-
-    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self, item: Any, call: Any) -> Any:
         outcome = yield
+        report = outcome.get_result()
         if call.excinfo is not None:
-            self._exceptions[id(outcome.get_result())] = _class_names(call.excinfo.type)
+            self._exceptions[id(report)] = class_names(call.excinfo.type)
+        # No hook of ours runs within a phase: it would be in tracebacks, and take from the recursion limit.
+        self._tell_phase(_phase_after(call.when, is_passed=report.passed))
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: Any) -> None:
@@ -273,17 +297,7 @@ class WorkerSession:
     # Warnings
 
     def pytest_warning_recorded(self, warning_message: Any, when: str, nodeid: str, location: Any) -> None:
-        self._channel.send(
-            wire.Warned(
-                category=getattr(warning_message.category, "__name__", "Warning"),
-                text=to_plain(str(warning_message.message)),
-                filename=str(warning_message.filename),
-                lineno=int(warning_message.lineno),
-                when=when,
-                nodeid=nodeid,
-                location=to_plain(list(location)) if location else [],
-            )
-        )
+        self._channel.send(warning_data(warning_message, when, nodeid, location))
 
 
 class QuietReporter(TerminalReporter):  # type: ignore[misc] # final for type checkers only
@@ -304,12 +318,20 @@ class QuietReporter(TerminalReporter):  # type: ignore[misc] # final for type ch
         return True
 
 
-class _Nowhere(io.TextIOBase):
-    """A text stream that drops what is written to it."""
+class QuietStream(io.TextIOBase):
+    """A text stream that drops what is written to it, unless a debugger or `--setup-show` shows something.
+
+    Attributes:
+        is_shown: It goes to the standard output.
+    """
 
     encoding = "utf-8"
+    is_shown = False
 
     def write(self, text: str) -> int:
+        if self.is_shown and sys.__stdout__ is not None:
+            sys.__stdout__.write(text)
+            sys.__stdout__.flush()
         return len(text)
 
 
@@ -326,17 +348,12 @@ def _forget_fixtures(item: Any) -> None:
         initialize()
 
 
-def _report_data(config: Any, report: Any) -> Dict[str, Any]:
-    data = config.hook.pytest_report_to_serializable(config=config, report=report)
-    if data is None:  # a plugin's report type that no plugin can write
-        data = {"$report_type": type(report).__name__, "nodeid": report.nodeid, "longrepr": safe_repr(report)}
-    return to_plain(data)  # type: ignore[no-any-return]
+def _keyword_count(item: Any) -> int:
+    return len(item.own_markers) + len(getattr(item.keywords, "_markers", ()))
 
 
-def _class_names(exception_type: Any) -> List[str]:
-    names = []
-    for base in exception_type.__mro__:
-        names.append(base.__name__)
-        if base.__module__ == "builtins":
-            break
-    return names
+def _phase_after(when: str, *, is_passed: bool) -> str:
+    """The phase that follows one; after the last one, a plugin may run the test once more."""
+    if when == "teardown":
+        return "setup"
+    return "call" if when == "setup" and is_passed else "teardown"

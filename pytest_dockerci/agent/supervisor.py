@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from typing import List, Optional
+from typing import Iterable, List, Optional, Tuple
 
 import dockerci_agent  # type: ignore[import-not-found]
 
@@ -33,8 +33,18 @@ def main(arguments: List[str]) -> None:
     for descriptor in (0, 1):
         os.dup2(nowhere, descriptor)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    _stop_coverage()
     write_all(write_descriptor, frames.PREAMBLE)
     Supervisor(Channel(read_descriptor, write_descriptor)).serve()
+
+
+def _stop_coverage() -> None:
+    """End what the image's coverage began when this interpreter started (``COVERAGE_PROCESS_START``)."""
+    startup = getattr(sys.modules.get("coverage"), "process_startup", None)
+    automatic = getattr(startup, "coverage", None)
+    if automatic is not None:
+        automatic.stop()
+        automatic._auto_save = False  # noqa: SLF001 - coverage does the same to it, where another measurement starts
 
 
 class Supervisor:
@@ -44,6 +54,7 @@ class Supervisor:
         self._host = host
         self._worker: Optional[WorkerProcess] = None
         self._passed: List[List[float]] = []
+        self._printed: List[Tuple[str, bytes]] = []
         self._batch_deadline = 0.0
 
     def serve(self) -> None:
@@ -82,8 +93,20 @@ class Supervisor:
                 if self._worker is not None:
                     self._worker.kill()
                 self._worker = self._start(message)
+            elif isinstance(message, (wire.TerminalInput, wire.TerminalSize)):
+                self._serve_device(message)
+            elif isinstance(message, wire.Limits):
+                if self._worker is not None:
+                    self._worker.limits.update((int(row[0]), (row[1], bool(row[2]))) for row in message.rows)
             elif self._worker is not None:
                 self._worker.send(message)
+
+    def _serve_device(self, message: wire.Message) -> None:
+        device = None if self._worker is None else self._worker.device
+        if device is not None and isinstance(message, wire.TerminalInput):
+            device.write(message.text)
+        elif device is not None and isinstance(message, wire.TerminalSize):
+            device.resize(message.rows, message.columns)
 
     def _start(self, start: wire.Start) -> Optional[WorkerProcess]:
         try:
@@ -97,9 +120,14 @@ class Supervisor:
             return None
 
     def _serve_worker(self, worker: WorkerProcess) -> None:
+        # Read first, sent last: of what a debugger prints before it asks, no result of an earlier test comes behind.
+        self._printed += worker.output()
         for payload in worker.payloads():
             self._pass_on(worker, payload)
         self._send_output(worker)
+        self._send_shown(worker.shown())
+        if worker.device is not None:
+            worker.device.flush()
         if self._passed and time.monotonic() >= self._batch_deadline:
             self._send_passed()
         worker.enforce_timeout()
@@ -107,6 +135,7 @@ class Supervisor:
             for payload in worker.payloads():
                 self._pass_on(worker, payload)
             self._send_passed()
+            self._send_shown(worker.shown())
             worker.kill()
             self._send_output(worker)
             if worker.finished is not None:
@@ -117,7 +146,10 @@ class Supervisor:
 
     def _pass_on(self, worker: WorkerProcess, payload: bytes) -> None:
         message = worker.observe(payload)
-        if isinstance(message, wire.Passed):
+        if isinstance(message, wire.Debugger) and message.state == "left":
+            self._send_shown(worker.last_shown())
+            self._host.send_payload(payload)
+        elif isinstance(message, wire.Passed):
             if not self._passed:
                 self._batch_deadline = time.monotonic() + _BATCH_SECONDS
             self._passed += message.rows
@@ -134,5 +166,11 @@ class Supervisor:
             self._passed = []
 
     def _send_output(self, worker: WorkerProcess) -> None:
-        for stream, data in worker.output():
+        for stream, data in [*self._printed, *worker.output()]:
+            self._send_passed()
             self._host.send(wire.Output(stream=stream, text=data.decode("utf-8", "surrogateescape")))
+        self._printed = []
+
+    def _send_shown(self, shown: Iterable[bytes]) -> None:
+        for data in shown:
+            self._host.send(wire.TerminalOutput(text=data.decode("utf-8", "surrogateescape")))

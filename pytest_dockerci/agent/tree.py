@@ -1,17 +1,27 @@
 """The collection tree of the container's pytest as rows of plain values."""
 
 import hashlib
-from typing import Any, Dict, Iterable, List
+import inspect
+from typing import Any, Dict, Iterable, List, Optional
 
 import pytest
 
-from .plain import safe_repr, to_plain
+from .plain import to_plain
+
+# Arguments of marks and parameters are shown and matched by ``-m``, never given to a test.
+_MAX_ARGUMENT_CHARACTERS = 1000
+_MAX_ARGUMENT_ELEMENTS = 300
 
 
 class Tree:
-    """Numbers the nodes of a session, parents first, and describes each one once."""
+    """Numbers the nodes of a session, parents first, and describes each one once.
+
+    Attributes:
+        has_docs: Rows carry docstrings, for a listing that shows them.
+    """
 
     def __init__(self) -> None:
+        self.has_docs = False
         self.rows: List[Dict[str, Any]] = []
         self._nodes: List[Any] = []
         self._numbers: Dict[int, int] = {}
@@ -26,7 +36,11 @@ class Tree:
         parent = self.number(node.parent)
         self._numbers[id(node)] = number = len(self.rows)
         self._nodes.append(node)  # keeps the id from being used again
-        self.rows.append(_row(node, parent))
+        row = _row(node, parent)
+        doc = _doc(node) if self.has_docs and "function" not in row else None
+        if doc:
+            row["doc"] = doc
+        self.rows.append(row)
         return number
 
     def numbers(self, nodes: Iterable[Any]) -> List[int]:
@@ -57,7 +71,39 @@ def _row(node: Any, parent: int) -> Dict[str, Any]:
         path, line, domain = node.location
         row["location"] = [str(path), line if isinstance(line, int) else None, str(domain)]
         row["originalname"] = getattr(node, "originalname", None)
+        texts = _texts(getattr(node, "function", None))
+        if texts:
+            row["function"] = texts
+        callspec = getattr(node, "callspec", None)
+        if callspec is not None:
+            parameters = {str(name): _argument(value) for name, value in callspec.params.items()}
+            row["callspec"] = [str(callspec.id), parameters]
+    elif isinstance(node, (pytest.Module, pytest.Class)):
+        defined = getattr(node, "_obj", None)  # as it was imported; a module that failed to import has none
+        row["python"] = _python_names(defined)
     return row
+
+
+def _python_names(defined: Any) -> List[str]:
+    """The module, and the qualified name within it where it is a class: what shuffling plugins go by."""
+    if inspect.isclass(defined):
+        return [str(defined.__module__), str(defined.__qualname__)]
+    return [str(getattr(defined, "__name__", ""))]
+
+
+def _texts(function: Any) -> Dict[str, str]:
+    """What the test's function is described by, for reports: its docstring, and texts that decorators gave it."""
+    named = [("__doc__", getattr(function, "__doc__", None)), *getattr(function, "__dict__", {}).items()]
+    return {name: to_plain(text) for name, text in named if isinstance(text, str) and isinstance(name, str)}
+
+
+def _doc(node: Any) -> Optional[str]:
+    """What ``--collect-only -v`` writes below a node.
+
+    Source: `_printcollecteditems` in pytest's terminal.py.
+    """
+    thing = getattr(node, "obj", None)
+    return inspect.getdoc(thing) if thing else None
 
 
 def _kind(node: Any) -> str:
@@ -83,6 +129,8 @@ def _own_keywords(node: Any) -> List[str]:
 
 
 def _marker(mark: Any) -> List[Any]:
+    if mark.name == "parametrize":
+        return [mark.name, [], {}]  # each of its tests has the mark, with the values of all of them
     return [
         mark.name,
         [_argument(value) for value in mark.args],
@@ -92,8 +140,7 @@ def _marker(mark: Any) -> List[Any]:
 
 def _argument(value: Any) -> Any:
     """A marker's argument if JSON can carry it, its `repr` otherwise (callables, objects)."""
-    return (
-        to_plain(value)
-        if isinstance(value, (str, int, float, list, tuple, dict, type(None)))
-        else safe_repr(value)
-    )
+    if isinstance(value, str):
+        # The text that it is equal to: an enumeration's member (allure's severity) calls itself something else.
+        value = str.__str__(value)
+    return to_plain(value, _MAX_ARGUMENT_CHARACTERS, _MAX_ARGUMENT_ELEMENTS)

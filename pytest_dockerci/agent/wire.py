@@ -5,12 +5,23 @@ this file, so it speaks Python 3.8 and imports the standard library only. A mess
 is the payload of a frame: a JSON array ``[name, fields]``.
 """
 
+# ruff: noqa: PLC0414 - what is imported as itself is offered here
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Dict, Iterator, List, Tuple, Type
 
 from .frames import FrameDecoder, FrameEncoder
-from .frames import WireError as WireError  # noqa: PLC0414 - part of what this module offers
+from .frames import WireError as WireError
+from .limits_message import Limits as Limits
+from .measured_message import Measured as Measured
+from .message import Message as Message
+from .schema import fits
+from .terminal_message import Debugger as Debugger
+from .terminal_message import Output as Output
+from .terminal_message import TerminalInput as TerminalInput
+from .terminal_message import TerminalOutput as TerminalOutput
+from .terminal_message import TerminalSize as TerminalSize
+from .warning_message import Warned as Warned
 
 PROTOCOL_VERSION = 1
 
@@ -19,10 +30,8 @@ THEN_END = -1  # nothing: tear everything down
 THEN_WAIT = -2  # the next `Run` or `Finish` will tell: the last test waits for it
 THEN_SESSION = -3  # something that shares only the session
 
-
-@dataclass(frozen=True)
-class Message:
-    """Base of all messages: plain values that JSON can carry."""
+# In a report's data: its text was an object of pytest's (a doctest's failure), which has no one-line message.
+SHOWN_AS_TEXT = "dockerci_shown_as_text"
 
 
 # Host to agent
@@ -40,6 +49,19 @@ class Start(Message):
         hidden_conftests: ``conftest.py`` files that belong to the host and are not loaded here.
         known_ini: Settings that the host's plugins know; they are no mistake in the shared configuration file.
         phase_timeout_seconds: Limit for each set-up, call and teardown; 0 for none.
+        plugins: What ``-p`` names on the host; what cannot be found here is left out, with a warning.
+        optional: Options of the host's plugins, each with its words; left out where they are not known here.
+        undecided: ``{option, word, paths}`` for each path of the command line. Where `option` is not empty, `word`
+            follows it in `args` and may be its value. Empty when there is nothing to decide.
+        default_paths: What to collect when all paths turn out to be values.
+        markers: Lines that register the host's markers.
+        filterwarnings: The setting of that name.
+        host_filters: Warning filters whose class a package of the host has; it may be missing here.
+        terminal: For a debugger, see `debugger_device`.
+        coverage: What to measure; empty for nothing. ``token`` is a secret name that the workers of a container
+            share, ``left_behind`` true when only what earlier workers measured is to be sent, ``sections`` the
+            configuration as in ``.coveragerc`` (texts and lists of texts), ``sources`` each with ``name``,
+            ``folders`` and ``packages``; ``has_test_contexts`` and ``warns`` are booleans.
     """
 
     args: List[str]
@@ -49,6 +71,15 @@ class Start(Message):
     hidden_conftests: List[str]
     known_ini: List[str]
     phase_timeout_seconds: float
+    plugins: List[str] = field(default_factory=list)
+    optional: List[List[str]] = field(default_factory=list)
+    undecided: List[Dict[str, Any]] = field(default_factory=list)
+    default_paths: List[str] = field(default_factory=list)
+    markers: List[str] = field(default_factory=list)
+    filterwarnings: List[str] = field(default_factory=list)
+    host_filters: List[str] = field(default_factory=list)
+    coverage: Dict[str, Any] = field(default_factory=dict)
+    terminal: Dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -106,6 +137,21 @@ class Configured(Message):
     pytest: str
     rootdir: str
     inifile: str
+
+
+@dataclass(frozen=True)
+class Sides(Message):
+    """What the container's pytest knows and the host has to know; comes before `Collected`.
+
+    Args:
+        plugins: Name and version of each distribution that has pytest plugins.
+        markers: Lines that register markers.
+        values: Positions in `Start.undecided` of what turned out to be the value of an option.
+    """
+
+    plugins: Dict[str, str]
+    markers: List[str]
+    values: List[int]
 
 
 @dataclass(frozen=True)
@@ -183,46 +229,25 @@ class Report(Message):
 
 
 @dataclass(frozen=True)
+class Recorded(Message):
+    """What a test recorded for the JUnit file.
+
+    Args:
+        index: Position in the collection.
+        attributes: Of its test case, by name.
+        suite: Properties of the whole suite, each as name and value; a name may come more than once.
+    """
+
+    index: int
+    attributes: Dict[str, str]
+    suite: List[List[str]]
+
+
+@dataclass(frozen=True)
 class Done(Message):
     """All reports of a test have been sent; the worker waits for `Proceed`, `Again` or `Finish`."""
 
     index: int
-
-
-@dataclass(frozen=True)
-class Warned(Message):
-    """A warning as pytest recorded it.
-
-    Args:
-        category: Name of the warning's class.
-        text: The warning.
-        filename: Container path of the line that warned.
-        lineno: Line number, from 1.
-        when: ``config``, ``collect`` or ``runtest``.
-        nodeid: Test or collector; may be empty.
-        location: ``[filename, lineno, function]`` or empty.
-    """
-
-    category: str
-    text: str
-    filename: str
-    lineno: int
-    when: str
-    nodeid: str
-    location: List[Any]
-
-
-@dataclass(frozen=True)
-class Output(Message):
-    """What the worker wrote to its standard streams past pytest's capture.
-
-    Args:
-        stream: ``stdout`` or ``stderr``.
-        text: UTF-8; other bytes as lone surrogates (``surrogateescape``).
-    """
-
-    stream: str
-    text: str
 
 
 @dataclass(frozen=True)
@@ -277,49 +302,36 @@ MESSAGES: Dict[str, Type[Message]] = {
     for message in (
         Start,
         Run,
+        Limits,
         Proceed,
         Again,
         Finish,
+        TerminalInput,
+        TerminalSize,
         Hello,
         Configured,
+        Sides,
         Nodes,
         CollectReport,
         Collected,
         Phase,
         Passed,
         Report,
+        Recorded,
         Done,
         Warned,
         Output,
+        Debugger,
+        TerminalOutput,
         Stopped,
+        Measured,
         Finished,
         WorkerDied,
     )
 }
 
 _FIELD_NAMES: Dict[str, Tuple[str, ...]] = {
-    name: tuple(field.name for field in fields(message)) for name, message in MESSAGES.items()
-}
-
-# JSON's view of each annotation above; `bool` is no number here.
-_JSON_TYPES: Dict[Any, Tuple[type, ...]] = {
-    str: (str,),
-    int: (int,),
-    float: (int, float),
-    List[str]: (list,),
-    List[int]: (list,),
-    List[Any]: (list,),
-    List[List[float]]: (list,),
-    List[Dict[str, Any]]: (list,),
-    Dict[str, str]: (dict,),
-    Dict[str, Any]: (dict,),
-}
-_ELEMENT_TYPES: Dict[Any, Tuple[type, ...]] = {
-    List[str]: (str,),
-    List[int]: (int,),
-    List[List[float]]: (list,),
-    List[Dict[str, Any]]: (dict,),
-    Dict[str, str]: (str,),
+    name: tuple(each.name for each in fields(message)) for name, message in MESSAGES.items()
 }
 
 
@@ -345,8 +357,9 @@ class Decoder(FrameDecoder):
 
 
 def payload_of(message: Message) -> bytes:
-    """The JSON of a message."""
-    return json.dumps([type(message).__name__, message.__dict__], separators=(",", ":")).encode("ascii")
+    """The JSON of a message; lone surrogates stay what they are, two of them too."""
+    text = json.dumps([type(message).__name__, message.__dict__], separators=(",", ":"), ensure_ascii=False)
+    return text.encode("utf-8", "surrogatepass")
 
 
 def parse_payload(payload: bytes) -> Message:
@@ -356,7 +369,7 @@ def parse_payload(payload: bytes) -> Message:
         WireError: Not JSON, no message of ours, or a field is missing, unknown or of another type.
     """
     try:
-        decoded = json.loads(payload, parse_constant=_no_constant)
+        decoded = json.loads(payload.decode("utf-8", "surrogatepass"), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise WireError("a payload is not JSON: %s" % error) from error
     try:
@@ -368,25 +381,10 @@ def parse_payload(payload: bytes) -> Message:
         raise WireError("unknown message %.40r" % (name,))
     if len(values) != len(_FIELD_NAMES[name]):
         raise WireError("message %s has fields %.200r" % (name, sorted(values)))
-    for field in fields(MESSAGES[name]):
-        if field.name not in values or not _fits(values[field.name], field.type):
-            raise WireError("message %s: field %r is missing or of another type" % (name, field.name))
+    for each in fields(MESSAGES[name]):
+        if each.name not in values or not fits(values[each.name], each.type):
+            raise WireError("message %s: field %r is missing or of another type" % (name, each.name))
     return MESSAGES[name](**values)
-
-
-def _fits(value: Any, annotation: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, _JSON_TYPES[annotation]):
-        return False
-    element_types = _ELEMENT_TYPES.get(annotation)
-    if element_types is None:
-        return True
-    elements = list(value.values()) if isinstance(value, dict) else list(value)  # type: ignore[call-overload]
-    if not all(isinstance(element, element_types) for element in elements):
-        return False
-    # The numbers of a row are added up: exact types, so that neither a text nor `true` is one.
-    return annotation != List[List[float]] or all(
-        type(number) in (int, float) for row in elements for number in row
-    )
 
 
 def _no_constant(text: str) -> Any:

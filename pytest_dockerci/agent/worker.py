@@ -25,9 +25,15 @@ def _cache_options() -> List[str]:
 
 
 def main(arguments: List[str]) -> None:
-    """Run one session; the arguments are the descriptors to read from and to write to."""
-    read_descriptor, write_descriptor = (int(argument) for argument in arguments)
+    """Run one session.
+
+    Args:
+        arguments: The descriptors to read from, to write to, and that a debugger may use; -1 for none.
+    """
+    read_descriptor, write_descriptor, device = (int(argument) for argument in arguments)
     channel = Channel(claim_descriptor(read_descriptor), claim_descriptor(write_descriptor))
+    if device >= 0:
+        device = claim_descriptor(device)
     start = channel.receive(wait=True)
     if not isinstance(start, wire.Start):
         raise wire.WireError("the worker was not told to start")
@@ -39,16 +45,38 @@ def main(arguments: List[str]) -> None:
     if start.toolkit:
         # Appended, never prepended: the image's own libraries win.
         site.addsitedir(start.toolkit)
+    if start.coverage.get("left_behind"):
+        from .measurement import send_left_behind
+
+        send_left_behind(start.coverage, channel)
+        channel.send(wire.Finished(exit_status=0, received=0, reported=0))
+        return
     import pytest
 
+    from .debugging import Debugging
     from .session import WorkerSession
+    from .two_sides import ContainerSide
 
-    args = [*_cache_options(), *start.args]
+    side = ContainerSide(channel, start)
+    args = [*([] if "no:cacheprovider" in start.plugins else _cache_options()), *side.arguments()]
     sys.argv = [str(Path(pytest.__file__).with_name("__main__.py")), *args]
     session = WorkerSession(channel, start)
-    exit_status = pytest.main(args, plugins=[session])
+    debugging = []
+    if device >= 0:
+        session.debugging = Debugging(channel, start.terminal, device, session.quiet)
+        debugging = [session.debugging]
+    measuring = []
+    if start.coverage:
+        from .measurement_plugin import MeasurementPlugin
+
+        measuring = [MeasurementPlugin(start.coverage, start.toolkit)]
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr] # as on a terminal; what is shown is live
+    exit_status = pytest.main(args, plugins=[session, side, *debugging, *measuring])
     sys.stdout.flush()
     sys.stderr.flush()
+    for plugin in measuring:
+        plugin.send(channel)
     channel.send(
         wire.Finished(exit_status=int(exit_status), received=session.received, reported=session.reported)
     )

@@ -9,14 +9,16 @@ import time
 from contextlib import suppress
 from typing import Dict, Iterator, List, Optional, Tuple
 
-from . import wire
+from . import memory_limit, wire
 from .channel import Channel
+from .debugger_device import END_MARK, DebuggerDevice
 
 _TAIL_BYTES = 16384
 _READ_BYTES = 1 << 16
 # What is read of an endless stream before the frames get their turn again.
 _MAX_READS = 16
 _STACK_DUMP_SECONDS = 1.0
+_END_MARK_SECONDS = 1.0
 
 
 class WorkerProcess:
@@ -24,6 +26,8 @@ class WorkerProcess:
 
     Attributes:
         finished: Its end frame, once it has sent it.
+        device: What its debugger talks to; None for nothing.
+        limits: Seconds for a test, and whether for its call alone, by index.
 
     Raises:
         OSError: No process could be started.
@@ -31,22 +35,30 @@ class WorkerProcess:
 
     def __init__(self, start: wire.Start, loader: str, bootstrap: bytes) -> None:
         self.finished: Optional[wire.Finished] = None
+        self.limits: Dict[int, Tuple[float, bool]] = {}
         self._phase_timeout_seconds = start.phase_timeout_seconds
         self._index = -1
         self._when = "collect"
-        self._phase_started = time.monotonic()
-        self._timed_out = False
+        self._test_started = self._phase_started = time.monotonic()
+        self._timed_out = ""
+        self._timed_out_at = 0.0
         self._tail = b""
         self._broken = ""
+        self._memory_kills = memory_limit.count_kills()
+        self._debugger_since: Optional[float] = None
+        self._awaits_end_mark = False
+        self._unshown = b""
+        self.device = _device(start)
+        device = self.device.worker_descriptor if self.device is not None else -1
         to_worker = os.pipe()
         from_worker = os.pipe()
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", loader, "worker", str(to_worker[0]), str(from_worker[1])],
+                [sys.executable, "-c", loader, "worker", str(to_worker[0]), str(from_worker[1]), str(device)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                pass_fds=(to_worker[0], from_worker[1]),
+                pass_fds=(to_worker[0], from_worker[1], *([] if device < 0 else [device])),
                 start_new_session=True,
                 cwd=start.cwd,
             )
@@ -68,7 +80,8 @@ class WorkerProcess:
 
     def readable_descriptors(self) -> List[int]:
         """What to wait for."""
-        return [*self._streams, *([] if self._frames is None else [self._frames])]
+        shown = self.device.read_descriptor if self._awaits_end_mark and self.device is not None else None
+        return [*self._streams, *(each for each in (self._frames, shown) if each is not None)]
 
     def send(self, message: wire.Message) -> None:
         """Send to the worker; one that is gone is noticed elsewhere."""
@@ -112,14 +125,57 @@ class WorkerProcess:
         if isinstance(message, wire.Finished):
             self.finished = message
             return None
+        if isinstance(message, wire.Debugger):
+            self._follow_debugger(message.state)
         if isinstance(message, (wire.Passed, wire.Done, wire.Collected)):
             self._enter(-1, "between tests")
         return message
 
     def _enter(self, index: int, when: str) -> None:
+        self._phase_started = time.monotonic()
+        if index != self._index:
+            self._test_started = self._phase_started
         self._index = index
         self._when = when
-        self._phase_started = time.monotonic()
+
+    def _follow_debugger(self, state: str) -> None:
+        """A person at a debugger takes as long as it takes: the clock of the phase stands still."""
+        now = time.monotonic()
+        if state == "entered":
+            self._debugger_since = now
+            self._awaits_end_mark = self.device is not None and self.device.read_descriptor is not None
+        elif self._debugger_since is not None:
+            self._phase_started += now - max(self._debugger_since, self._phase_started)
+            self._test_started += now - max(self._debugger_since, self._test_started)
+            self._debugger_since = None
+
+    def shown(self) -> Iterator[bytes]:
+        """What its debugger has shown on the terminal; a limited amount a call."""
+        for _ in range(_MAX_READS):
+            data = self._read_device()
+            if not data:
+                return
+            yield data
+
+    def last_shown(self) -> Iterator[bytes]:
+        """The rest of that, up to the mark that ends it: it can take the kernel a moment to bring it."""
+        deadline = time.monotonic() + _END_MARK_SECONDS
+        while self._awaits_end_mark and time.monotonic() < deadline:
+            data = self._read_device()
+            if data:
+                yield data
+            else:
+                time.sleep(0.001)
+        self._awaits_end_mark = False
+
+    def _read_device(self) -> bytes:
+        if not self._awaits_end_mark or self.device is None or self.device.read_descriptor is None:
+            return b""
+        self._unshown += _read(self.device.read_descriptor) or b""
+        data, mark, rest = self._unshown.partition(END_MARK)
+        self._unshown = rest  # the next debugger's, which may have begun
+        self._awaits_end_mark = not mark
+        return data
 
     def output(self) -> Iterator[Tuple[str, bytes]]:
         """What it has written to its standard streams; a limited amount a call."""
@@ -136,14 +192,28 @@ class WorkerProcess:
 
     def enforce_timeout(self) -> None:
         """Kill a worker whose test has used up its time: with a stack dump first, by force after a second."""
-        if not self._phase_timeout_seconds or self._index < 0:
+        if self._index < 0 or self._debugger_since is not None:
             return
-        seconds = time.monotonic() - self._phase_started
-        if seconds > self._phase_timeout_seconds and not self._timed_out:
-            self._timed_out = True
-            self._signal(signal.SIGABRT)  # pytest's faulthandler writes every stack
-        if self._timed_out and seconds > self._phase_timeout_seconds + _STACK_DUMP_SECONDS:
+        now = time.monotonic()
+        if not self._timed_out:
+            self._timed_out = self._used_up(now)
+            if self._timed_out:
+                self._timed_out_at = now
+                self._signal(signal.SIGABRT)  # pytest's faulthandler writes every stack
+        elif now > self._timed_out_at + _STACK_DUMP_SECONDS:
             self._signal(signal.SIGKILL)
+
+    def _used_up(self, now: float) -> str:
+        """Which time the running test has used up, in words; empty for none."""
+        limit = self._phase_timeout_seconds
+        if limit and now - self._phase_started > limit:
+            return "timed out after %g s in %s" % (limit, self._when)
+        limit, is_for_call = self.limits.get(self._index, (0.0, False))
+        if is_for_call and self._when != "call":
+            return ""
+        if limit and now - (self._phase_started if is_for_call else self._test_started) > limit:
+            return "Timeout (>%gs) from pytest-timeout, in %s" % (limit, self._when)
+        return ""
 
     def has_ended(self) -> bool:
         """True when the worker is gone, or must be taken as gone."""
@@ -164,6 +234,8 @@ class WorkerProcess:
         """End the worker and what it started in its session; safe to repeat."""
         self._signal(signal.SIGKILL)
         self._process.wait()
+        if self.device is not None:
+            self.device.close()
 
     def _signal(self, number: int) -> None:
         with suppress(ProcessLookupError, PermissionError):
@@ -180,7 +252,7 @@ class WorkerProcess:
 
     def _cause(self) -> str:
         if self._timed_out:
-            return "timed out after %g s in %s" % (self._phase_timeout_seconds, self._when)
+            return self._timed_out
         if self._broken:
             return self._broken
         code = self._process.returncode
@@ -189,8 +261,22 @@ class WorkerProcess:
                 name = signal.Signals(-code).name
             except ValueError:
                 name = "signal %d" % -code
+            if code == -signal.SIGKILL and memory_limit.count_kills() > self._memory_kills:
+                limit = memory_limit.limit_bytes()
+                of = "" if limit is None else " of %.0f MiB" % (limit / (1 << 20))
+                return "the Python process was killed by the kernel: the container's memory%s is used up" % of
             return "the Python process was killed by %s" % name
         return "the Python process ended with exit code %s" % code
+
+
+def _device(start: wire.Start) -> Optional[DebuggerDevice]:
+    if not start.terminal:
+        return None
+    try:
+        return DebuggerDevice(start.terminal)
+    except OSError:  # no pseudo-terminals here: a pipe is always there
+        start.terminal["kind"] = "pipe"
+        return DebuggerDevice(start.terminal)
 
 
 def _read(descriptor: int) -> Optional[bytes]:

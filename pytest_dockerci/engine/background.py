@@ -40,10 +40,11 @@ class Background:
         thread.start()
         return future
 
-    def join(self, timeout_seconds: float) -> None:
-        """Wait until all have ended, or the time is up."""
+    def join(self, timeout_seconds: float) -> bool:
+        """Wait until all have ended, or the time is up; True when all have."""
         deadline = time.monotonic() + timeout_seconds
         with self._lock:
             threads = tuple(self._threads)
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in threads)

@@ -91,7 +91,7 @@ def parse_time(text: str) -> float:
 
 
 def remove_objects(
-    engine: Engine, list_them: Callable[[], list[EngineObject]], *, settle: bool
+    engine: Engine, list_them: Callable[[], list[EngineObject]], *, quiet_seconds: float
 ) -> tuple[str, ...]:
     """Remove what the listing names, until it names nothing.
 
@@ -99,21 +99,25 @@ def remove_objects(
         engine: The engine.
         list_them: Asked again after each pass: a request that was under way when its client was
             killed may still create something.
-        settle: Look once more, a moment later, even when the listing is empty at once.
+        quiet_seconds: How long the listing has to stay empty.
 
     Returns:
         What is still there, and why.
     """
+    try:
+        return _remove_passes(engine, list_them, quiet_seconds)
+    except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+        return (f"what is there cannot be told: {getattr(error, 'explanation', None) or error}",)
+
+
+def _remove_passes(
+    engine: Engine, list_them: Callable[[], list[EngineObject]], quiet_seconds: float
+) -> tuple[str, ...]:
     problems: dict[str, str] = {}
-    is_settled = not settle
     for _ in range(_MAX_PASSES):
-        objects = list_them()
+        objects = _list_until_quiet(list_them, quiet_seconds)
         if not objects:
-            if is_settled:
-                return ()
-            is_settled = True
-            time.sleep(_PAUSE_SECONDS)
-            continue
+            return ()
         problems = {}
         with ThreadPoolExecutor(max_workers=_PARALLEL) as pool:
             for kind in ("container", "network", "volume", "image"):
@@ -128,6 +132,16 @@ def remove_objects(
     return tuple(
         f"{thing}: {problems[thing.key]}" if thing.key in problems else str(thing) for thing in list_them()
     )
+
+
+def _list_until_quiet(
+    list_them: Callable[[], list[EngineObject]], quiet_seconds: float
+) -> list[EngineObject]:
+    """What is there; nothing only when that has been so for a while."""
+    quiet_at = time.monotonic() + quiet_seconds
+    while not (objects := list_them()) and time.monotonic() < quiet_at:
+        time.sleep(_PAUSE_SECONDS)
+    return objects
 
 
 def _remove(engine: Engine, thing: EngineObject) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import docker
@@ -35,6 +36,7 @@ class Engine:
     Attributes:
         client: The SDK's client; may be used from any thread.
         target: Where it listens.
+        id: What it calls itself, by whichever address.
         child_environ: The whole environment for Docker's command line, pinned to this engine.
         version: The engine's version.
         api_version: The newest API it speaks, for instance ``(1, 45)``.
@@ -44,6 +46,7 @@ class Engine:
 
     client: docker.DockerClient
     target: Endpoint
+    id: str
     child_environ: Mapping[str, str] = field(repr=False)
     version: str
     api_version: tuple[int, ...]
@@ -54,6 +57,17 @@ class Engine:
     def endpoint(self) -> str:
         """Where it listens, without credentials."""
         return self.target.shown
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What `attach_engine` is given in another process, as plain JSON values."""
+        return {
+            "engine_id": self.id,
+            "version": self.version,
+            "api_version": self.api_version,
+            "compose_version": self.compose_version,
+            "buildx_version": self.buildx_version,
+        }
 
 
 def connect_engine(environ: Mapping[str, str]) -> Engine:
@@ -84,12 +98,40 @@ def connect_engine(environ: Mapping[str, str]) -> Engine:
         return Engine(
             client=client,
             target=target,
+            id=str(client.info()["ID"]),
             child_environ=child_environ,
             version=version,
             api_version=api_version,
             compose_version=_checked("Docker Compose", "docker compose", compose.result(), COMPOSE_FLOOR),
             buildx_version=_checked("Docker buildx", "docker buildx", buildx.result(), BUILDX_FLOOR),
         )
+
+
+def attach_engine(
+    environ: Mapping[str, str],
+    *,
+    engine_id: str,
+    version: str,
+    api_version: Sequence[int],
+    compose_version: Sequence[int],
+    buildx_version: Sequence[int],
+) -> Engine:
+    """The engine that the environment names, which another process of the run has checked already.
+
+    Raises:
+        EngineUnreachableError: It does not answer any more.
+    """
+    target = find_endpoint(environ)
+    return Engine(
+        client=_connect(target),
+        target=target,
+        id=engine_id,
+        child_environ=target.child_environ(environ),
+        version=version,
+        api_version=tuple(api_version),
+        compose_version=tuple(compose_version),
+        buildx_version=tuple(buildx_version),
+    )
 
 
 def parse_version(text: str) -> tuple[int, ...]:

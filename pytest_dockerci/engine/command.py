@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from pytest_dockerci.errors import CommandError
 
@@ -63,6 +63,16 @@ class Completed:
         return CommandError(what or f"{self.argv[0]} failed", why=why, fix=fix, output=lines)
 
 
+class Witness(Protocol):
+    """Who is told of each command."""
+
+    def note_started(self, pid: int) -> None:
+        """It runs, as the leader of a process group."""
+
+    def note_ended(self, pid: int) -> None:
+        """It has ended."""
+
+
 class Commands:
     """Runs commands with one environment, and knows those that still run.
 
@@ -75,6 +85,11 @@ class Commands:
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
         self._is_closed = False
+        self._witness: Witness | None = None
+
+    def tell(self, witness: Witness) -> None:
+        """From now on, tell somebody of each command: one who ends it should this process be killed."""
+        self._witness = witness
 
     def run(
         self,
@@ -121,6 +136,8 @@ class Commands:
         finally:
             with self._lock:
                 self._running.discard(process)
+            if self._witness is not None:
+                self._witness.note_ended(process.pid)
         for reader in readers:
             reader.join(_KILL_GRACE_SECONDS)
         return Completed(
@@ -168,6 +185,8 @@ class Commands:
                     fix=f"install {argv[0]}, or put it on PATH",
                 ) from error
             self._running.add(process)
+            if self._witness is not None:
+                self._witness.note_started(process.pid)
             return process
 
 

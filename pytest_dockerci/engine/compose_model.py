@@ -5,17 +5,19 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from pytest_dockerci.engine.command import Commands, Completed, mask_secrets
+from pytest_dockerci.engine.compose_yaml import escape_dollars
 from pytest_dockerci.errors import SettingsError
 
 _TIMEOUT_SECONDS = 60.0
@@ -211,6 +213,33 @@ def choose_started(model: ComposeModel, service: str, start: Sequence[str]) -> t
         return closure(model, wanted)
     others = [name for name in model.services if name in model.active and name != service]
     return closure(model, others)
+
+
+def edited_model(
+    model: ComposeModel,
+    *,
+    edit_model: Callable[[dict[str, Any]], None],
+    built: str,
+    edit_build_args: Callable[[dict[str, str]], None],
+) -> ComposeModel:
+    """The model after the project's hooks; they see plain dollars only in build arguments.
+
+    Args:
+        model: As Compose resolves it; not changed.
+        edit_model: Changes the data in place.
+        built: The service under test, where its image is built.
+        edit_build_args: Changes that build's arguments in place.
+    """
+    edited = replace(model, data=copy.deepcopy(model.data))
+    edit_model(edited.data)
+    build = (edited.services.get(built) or {}).get("build")
+    if build is not None:
+        given = build.get("args") or {}
+        args = {name: value.replace("$$", "$") for name, value in given.items() if value is not None}
+        edit_build_args(args)
+        unset = {name: None for name, value in given.items() if value is None}
+        build["args"] = unset | {name: escape_dollars(str(value)) for name, value in args.items()}
+    return edited
 
 
 def require_allowed(model: ComposeModel, names: Iterable[str], allow: frozenset[str]) -> None:

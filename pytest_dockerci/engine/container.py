@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import docker.errors
+import requests.exceptions
 
 from pytest_dockerci.engine.exec_stream import open_exec
 from pytest_dockerci.engine.frames import STDERR
@@ -129,6 +130,13 @@ class TestContainer:
 
     def __repr__(self) -> str:
         return f"<TestContainer {self.name} {self.id[:12]}>"
+
+    def image_id(self) -> str:
+        """Id of its image, as the engine says; empty when it is gone."""
+        try:
+            return str(self._engine.client.api.inspect_container(self.id)["Image"])
+        except (docker.errors.DockerException, requests.exceptions.RequestException):
+            return ""
 
     def exec(
         self,

@@ -6,32 +6,33 @@ and PyYAML cost; it is to be imported when a run needs a container, not before.
 
 from __future__ import annotations
 
-import contextlib
-import copy
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from pytest_dockerci.build_inputs import compose_files
+from pytest_dockerci.engine.attached import describe_environment
 from pytest_dockerci.engine.background import Background
 from pytest_dockerci.engine.cleanup import list_objects, remove_objects
 from pytest_dockerci.engine.command import Commands
 from pytest_dockerci.engine.compose_model import (
     choose_started,
+    edited_model,
     read_model,
     require_allowed,
     require_services,
 )
-from pytest_dockerci.engine.compose_yaml import escape_dollars
 from pytest_dockerci.engine.environment_plan import EnvironmentPlan
 from pytest_dockerci.engine.events import RunEvents
 from pytest_dockerci.engine.exec_stream import ExecStream, open_exec
 from pytest_dockerci.engine.extra_services import ExtraServices, container_networks
-from pytest_dockerci.engine.git_facts import GitFacts, choose_tags, read_git_facts, repository_of
+from pytest_dockerci.engine.git_facts import GitFacts, read_git_facts
 from pytest_dockerci.engine.image import ImageUnderTest
+from pytest_dockerci.engine.image_source import choose_source
 from pytest_dockerci.engine.images import require_image
 from pytest_dockerci.engine.labels import RunIdentity, folder_name
+from pytest_dockerci.engine.nets import Nets
 from pytest_dockerci.engine.python_probe import probe_python
 from pytest_dockerci.engine.requirements import parse_requirements
 from pytest_dockerci.engine.service import ServiceMap
@@ -52,15 +53,17 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from pytest_dockerci.engine.client import Engine
-    from pytest_dockerci.engine.compose_model import ComposeModel
     from pytest_dockerci.engine.container import TestContainer
     from pytest_dockerci.engine.readiness import ServiceReadiness
+    from pytest_dockerci.errors import DockerCIError
+    from pytest_dockerci.last_image import LastImage
     from pytest_dockerci.progress import Progress
 
 __all__ = ["Environment", "EnvironmentPlan"]
 
 _JOIN_SECONDS = 5.0
 _FAST_JOIN_SECONDS = 0.2
+_QUIET_SECONDS = 0.1
 
 
 class Environment:
@@ -87,6 +90,7 @@ class Environment:
         self.identity = RunIdentity(run_id=plan.run_id, nonce=plan.nonce, folder=folder_name(plan.rootdir))
         self._commands = Commands(engine.child_environ)
         self._background = Background()
+        self._nets = Nets(engine, self.identity, self._background, progress)
         self._extras = ExtraServices(engine, self.identity, plan.extra_services)
         self._folder = plan.state_dir / "runs" / plan.run_id
         self._cache = plan.state_dir / "cache"
@@ -103,15 +107,18 @@ class Environment:
             ImageUnusableError: It cannot run the suite.
             ToolkitError: pytest or the requirements do not fit it.
             ServiceNotReadyError: A service could not be started.
+            ReaperError: There is no reaper, and the run is strict.
         """
         for folder in (self._folder, self._cache):
             folder.mkdir(parents=True, exist_ok=True)
+        self._nets.spread(self._commands, self._folder, self._plan.state_dir.parent, self._plan.reaper_image)
         self._events = RunEvents(self._engine, self.identity)
         with self._progress.phase("build"):
             git = self._background.submit(read_git_facts, self._commands, self._plan.rootdir)
             self._read_model()
             self._bring_images(git)
         with self._progress.phase("containers"):
+            self._nets.await_reaper(is_strict=self._plan.is_strict)
             self._look_into_image()
             self._bring_files()
             self._start_stacks(self._events)
@@ -131,25 +138,18 @@ class Environment:
         for warning in resolved.warnings:
             self._progress.line(f"Compose: {warning}")
         self._resolved = resolved.data
-        self._model = self._edited(resolved)
+        self._model = edited_model(
+            resolved,
+            edit_model=plan.edit_model,
+            built=plan.service if plan.image_ref is None else "",
+            edit_build_args=plan.edit_build_args,
+        )
         require_services(self._model, [plan.service], "dockerci_service")
         require_services(self._model, plan.start, "dockerci_start")
-        self._started = choose_started(self._model, plan.service, plan.start)
+        self._started = () if plan.only_collects else choose_started(self._model, plan.service, plan.start)
+        self._compose_files = compose_files(plan.rootdir, files)
         require_allowed(self._model, [*self._started, plan.service], plan.allow)
         self._requirements = parse_requirements(plan.requirements, plan.rootdir)
-
-    def _edited(self, model: ComposeModel) -> ComposeModel:
-        """The model after the project's hooks; they see plain dollars only in build arguments."""
-        edited = replace(model, data=copy.deepcopy(model.data))
-        self._plan.edit_model(edited.data)
-        build = (edited.services.get(self._plan.service) or {}).get("build")
-        if build is not None and self._plan.image_ref is None:
-            given = build.get("args") or {}
-            args = {name: value.replace("$$", "$") for name, value in given.items() if value is not None}
-            self._plan.edit_build_args(args)
-            unset = {name: None for name, value in given.items() if value is None}
-            build["args"] = unset | {name: escape_dollars(str(value)) for name, value in args.items()}
-        return edited
 
     def _bring_images(self, git: Future[GitFacts]) -> None:
         plan = self._plan
@@ -162,26 +162,15 @@ class Environment:
             folder=self._folder,
             progress=self._progress,
         )
-        is_built = plan.image_ref is None and bool(self._model.services[plan.service].get("build"))
-        self._git = git.result() if is_built else GitFacts(commit=None, is_dirty=False)
-        if self._git.problem:
-            self._progress.line(f"git: {self._git.problem}")
-        if plan.image_ref is not None:
-            self._images.use_given(plan.image_ref)
-            self._names: tuple[str, ...] = (plan.image_ref,)
-        elif is_built:
-            self._names = self._choose_names()
-        else:
-            self._names = (str(self._model.services[plan.service]["image"]).replace("$$", "$"),)
-        self._build = self._images.bring(self._started, self._names)
+        source = choose_source(self._engine, self._model, plan, self._compose_files, git.result)
+        self._fingerprint = self._background.submit(source.inputs.fingerprint)
+        if source.git.problem:
+            self._progress.line(f"git: {source.git.problem}")
+        if source.reference is not None:
+            self._images.use_given(source.reference)
+        self._source = source
+        self._build = self._images.bring(self._started, source.names)
         self._image_data = require_image(self._engine, self._images.built[plan.service], self._progress)
-
-    def _choose_names(self) -> tuple[str, ...]:
-        tags = choose_tags(self._git, self._plan.run_id, self._plan.build_number)
-        self._plan.edit_tags(tags)
-        named = self._model.services[self._plan.service].get("image")
-        repository = repository_of(named or f"{self._model.project}-{self._plan.service}")
-        return tuple(f"{repository}:{tag}" for tag in dict.fromkeys(tags))
 
     def _look_into_image(self) -> None:
         plan = self._plan
@@ -194,7 +183,7 @@ class Environment:
             self._engine,
             self.identity,
             self._images.built[plan.service],
-            shown_image=self._names[0],
+            shown_image=self._source.names[0],
             user=definition.get("user"),
             search_path=(definition.get("environment") or {}).get("PATH"),
             paths=self._suite.container_paths,
@@ -218,9 +207,9 @@ class Environment:
         self._toolkit = toolkit_to_come.result()
         self.image = ImageUnderTest(
             id=self._images.built[plan.service],
-            tags=self._names,
-            commit=self._git.commit,
-            is_dirty=self._git.is_dirty,
+            tags=self._source.names,
+            commit=self._source.git.commit,
+            is_dirty=self._source.git.is_dirty,
             digests=tuple(self._image_data.get("RepoDigests") or ()),
             python=self._python,
             container_root=self._suite.container_root,
@@ -240,7 +229,7 @@ class Environment:
             self._python,
             self._progress,
         )
-        return maker.prepare(self._requirements, plan.host_pytest_version, self._cache)
+        return maker.prepare(self._requirements, plan.host_versions, self._cache)
 
     def _start_stacks(self, events: RunEvents) -> None:
         plan = self._plan
@@ -254,9 +243,7 @@ class Environment:
             python=self._python.executable,
             facts=self._images.facts,
         )
-        self.services = ServiceMap(
-            tuple(self._model.services), lambda name: self._stacks.service(name, self._prepare_late)
-        )
+        self.services = self.services_of(0)
         groups: dict[str, tuple[int, ...]]
         if plan.per_worker_stacks:
             groups = {f"{self.identity.project}-gw{worker}": (worker,) for worker in range(plan.workers)}
@@ -319,11 +306,15 @@ class Environment:
     def _prepare_late(self, new: tuple[str, ...], stack: Stack) -> None:
         """Make services ready for Compose that are first asked for while tests run."""
         require_allowed(self._model, new, self._plan.allow)
-        self._images.bring(new, self._names)
+        self._images.bring(new, self._source.names)
         self._started = tuple(dict.fromkeys([*self._started, *new]))
         stack.write(self._resolved, self._stack_model(stack.project, self._started))
 
     # What a run does with it
+
+    def image_record(self) -> LastImage:
+        """The image under test as the next listing will want to know it."""
+        return self._source.record(self.image, self._plan.service, self._fingerprint.result())
 
     def exec_python(self, worker: int, args: Sequence[str]) -> ExecStream:
         """Start the image's Python in a test container, as the image's own user, in the container's root.
@@ -343,6 +334,17 @@ class Environment:
         """The test container of a worker."""
         return self._stacks.test_containers[worker]
 
+    def services_of(self, worker: int) -> ServiceMap:
+        """Every service by name, in the stack of a worker."""
+        return ServiceMap(
+            tuple(self._model.services),
+            lambda name: self._stacks.service(name, worker, self._prepare_late),
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """What another process of this run has to know, as plain JSON values."""
+        return describe_environment(self, self._engine, self._plan.workers)
+
     def wait_ready(self) -> tuple[ServiceReadiness, ...]:
         """Block until every started service is ready, the extra ones too.
 
@@ -351,6 +353,10 @@ class Environment:
         """
         with self._progress.phase("services"):
             return (*self._stacks.wait_ready(), *self._extras.result())
+
+    def watch_over(self, tell: Callable[[DockerCIError], None]) -> None:
+        """From now on, tell once when a service that was ready has ended by itself, from a thread."""
+        self._stacks.watch_over(tell)
 
     def close(self, *, fast: bool = False) -> tuple[str, ...]:
         """Remove all of it from the engine. May be called again, and from a half-finished `start`.
@@ -364,12 +370,17 @@ class Environment:
         was_running = self._commands.kill_all()
         if self._events is not None:
             self._events.close()
-        self._background.join(_FAST_JOIN_SECONDS if fast else _JOIN_SECONDS)
+        is_quiet = self._background.join(_FAST_JOIN_SECONDS if fast else _JOIN_SECONDS) and not was_running
         left = remove_objects(
-            self._engine, lambda: list_objects(self._engine, self.identity.filters), settle=was_running
+            self._engine,
+            lambda: list_objects(self._engine, self.identity.filters),
+            quiet_seconds=0 if is_quiet else _QUIET_SECONDS,
         )
+        self._nets.close()
         self._extras.close()
         self._engine.client.close()
-        with contextlib.suppress(OSError):
-            shutil.rmtree(self._folder)
+        if not left:  # else `dockerci gc` and the next run have to know whose it is
+            shutil.rmtree(self._folder, ignore_errors=True)
+        if self._plan.lease is not None:
+            self._plan.lease.release()
         return left

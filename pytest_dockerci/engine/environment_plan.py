@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_dockerci.last_image import LastImage
+    from pytest_dockerci.state import Lease
 
 
 def _leave(_: Any) -> None:
@@ -31,7 +35,7 @@ class EnvironmentPlan:
         container_root: The folder in the image that stands for rootdir; None for its WORKDIR.
         environ: The testing environment.
         requirements: What to bring, pytest included.
-        host_pytest_version: Preferred where the image has no pytest.
+        host_versions: Versions by name, preferred where the image lacks that distribution.
         workers: Number of test containers.
         per_worker_stacks: Each has services of its own.
         ready_timeout_seconds: 0 for no limit.
@@ -42,7 +46,12 @@ class EnvironmentPlan:
         edit_build_args: Changes the build arguments of the image under test in place.
         edit_model: Changes the resolved model in place.
         edit_tags: Changes the tags in place.
+        only_collects: Nothing will be run: one test container, no services.
+        known_image: The last image that was built; taken as it is where nothing is run and it is still there.
         extra_services: Alias to a `testcontainers` container that is not started.
+        lease: Says that the run goes on; released when it has been removed.
+        reaper_image: Image of the reaper, or ``none``.
+        is_strict: Without a reaper the run does not go on.
     """
 
     run_id: str
@@ -59,7 +68,7 @@ class EnvironmentPlan:
     container_root: PurePosixPath | None = None
     environ: Mapping[str, str] = field(default_factory=dict)
     requirements: tuple[str, ...] = ("pytest",)
-    host_pytest_version: str
+    host_versions: Mapping[str, str] = field(default_factory=dict)
     workers: int = 1
     per_worker_stacks: bool = False
     ready_timeout_seconds: float = 120.0
@@ -70,4 +79,9 @@ class EnvironmentPlan:
     edit_build_args: Callable[[dict[str, str]], None] = _leave
     edit_model: Callable[[dict[str, Any]], None] = _leave
     edit_tags: Callable[[list[str]], None] = _leave
+    only_collects: bool = False
+    known_image: LastImage | None = None
     extra_services: Mapping[str, Any] = field(default_factory=dict)
+    lease: Lease | None = None
+    reaper_image: str = "none"
+    is_strict: bool = False

@@ -10,6 +10,8 @@ from pytest_dockerci.engine.command import Commands
 from pytest_dockerci.errors import CommandError
 
 _COMMIT_DIGITS = 12
+# One name for all such runs: a name for each would keep every image for ever.
+_WITHOUT_COMMIT = "uncommitted"
 _TIMEOUT_SECONDS = 20.0
 _TAG = re.compile(r"[\w][\w.-]{0,127}\Z", re.ASCII)
 
@@ -58,13 +60,13 @@ def parse_status(text: str) -> GitFacts:
     return GitFacts(commit=commit, is_dirty=is_dirty and commit is not None)
 
 
-def choose_tags(facts: GitFacts, run_id: str, build_number: str | None) -> list[str]:
-    """The tags of a built image: the commit's or the run's, then the build number.
+def choose_tags(facts: GitFacts, build_number: str | None) -> list[str]:
+    """The tags of a built image: the commit's, then the build number.
 
     A build number that Docker does not allow as a tag is made one, character by character.
     """
     if facts.commit is None:
-        tags = [f"run-{run_id}"]
+        tags = [_WITHOUT_COMMIT]
     else:
         tags = [facts.commit[:_COMMIT_DIGITS] + ("-dirty" if facts.is_dirty else "")]
     if build_number:

@@ -1,13 +1,17 @@
-"""Where the image of each service comes from. Pure."""
+"""Where the image of each service comes from, and what the one under test is made of."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pytest_dockerci.build_inputs import BuildInputs
 
 if TYPE_CHECKING:
     from pytest_dockerci.engine.compose_model import ComposeModel
+    from pytest_dockerci.engine.environment_plan import EnvironmentPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +64,34 @@ def plan_images(model: ComposeModel, service: str, names: Iterable[str], *, is_g
             pulls.remove(name)
             same[name] = twin
     return ImagePlan(builds=tuple(builds), same=same, pulls=tuple(pulls))
+
+
+def build_inputs(
+    model: ComposeModel, plan: EnvironmentPlan, compose_files: Sequence[Path], *, is_built: bool
+) -> BuildInputs:
+    """Where the things lie that decide what the image under test is.
+
+    A context that is not a folder here (a URL) is left out: the builder alone can tell whether it changed.
+
+    Args:
+        model: The resolved model.
+        plan: What the user asked for.
+        compose_files: The files that it comes from.
+        is_built: False for an image that is taken as it is.
+    """
+    build = (model.services[plan.service].get("build") or {}) if is_built else {}
+    named = [build.get("context"), *(build.get("additional_contexts") or {}).values()]
+    contexts = [Path(str(name).replace("$$", "$")) for name in named if name]
+    local = tuple(context for context in contexts if context.is_absolute() and context.is_dir())
+    files = list(compose_files)
+    if local and "dockerfile_inline" not in build:
+        files.append(local[0] / str(build.get("dockerfile") or "Dockerfile"))
+    laid_over = [*plan.suite, *([plan.config_file] if plan.config_file else [])]
+    return BuildInputs(
+        contexts=local,
+        files=tuple(files),
+        left_out=tuple(plan.rootdir / path for path in laid_over),
+    )
 
 
 def _find_twin(model: ComposeModel, definition: Mapping[str, Any], others: Iterable[str]) -> str | None:

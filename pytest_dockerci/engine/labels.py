@@ -41,12 +41,17 @@ class RunIdentity:
     @property
     def filters(self) -> dict[str, list[str]]:
         """Finds exactly these objects."""
-        return {"label": [f"{RUN}={self.run_id}", f"{NONCE}={self.nonce}"]}
+        return run_filters(self.run_id, self.nonce)
 
     @property
     def project(self) -> str:
         """Compose's project of the shared stack; first part of every name."""
         return f"{PROJECT_PREFIX}{self.folder}-{docker_name(self.run_id)}"
+
+
+def run_filters(run_id: str, nonce: str) -> dict[str, list[str]]:
+    """Finds exactly the objects of a run."""
+    return {"label": [f"{RUN}={run_id}", f"{NONCE}={nonce}"]}
 
 
 def docker_name(text: str) -> str:

@@ -1,19 +1,23 @@
 """What runs have left on the engine, and the caches that they keep: for ``dockerci gc``.
 
-`find_leftovers` looks, `gc_plan` decides (pure), `remove_leftovers` does.
+`find_leftovers` looks, `gc_plan` decides (pure), `remove_leftovers` does. `sweep` is what every run does
+for those before it.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_dockerci.engine.cleanup import EngineObject, list_objects, remove_objects
-from pytest_dockerci.engine.labels import BUILD_REPOSITORY, CACHE, EMPTY_IMAGE, RUN
+from pytest_dockerci.engine.labels import BUILD_REPOSITORY, CACHE, EMPTY_IMAGE, RUN, run_filters
 
 if TYPE_CHECKING:
     from pytest_dockerci.engine.client import Engine
+    from pytest_dockerci.state import RunOwner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,4 +87,22 @@ def remove_leftovers(engine: Engine, things: Sequence[EngineObject]) -> tuple[st
         everything = [*found.caches, *(thing for of_run in found.runs.values() for thing in of_run)]
         return [thing for thing in everything if (thing.kind, thing.key) in wanted]
 
-    return remove_objects(engine, list_them, settle=False)
+    return remove_objects(engine, list_them, quiet_seconds=0)
+
+
+def sweep(engine: Engine, dead_runs: Sequence[RunOwner]) -> Mapping[str, int]:
+    """Remove what runs of this host have left on this engine, whose processes are gone, and their folders.
+
+    Returns:
+        Run id to the number of its objects that were there, for runs that had any.
+    """
+    found = {}
+    for owner in dead_runs:
+        filters = run_filters(owner.run_id, owner.nonce)
+        count = len(list_objects(engine, filters))
+        left = remove_objects(engine, partial(list_objects, engine, filters), quiet_seconds=0)
+        if count:
+            found[owner.run_id] = count
+        if not left:
+            shutil.rmtree(owner.folder, ignore_errors=True)
+    return found

@@ -1,11 +1,14 @@
-"""Whether a service without a health check takes connections: asked from inside its network.
+"""Whether a service takes connections: asked from inside its network.
 
-The image under test has a Python, and its containers see the services as the tests will.
+The image under test has a Python, and its containers see the services as the tests will. A service
+with a health check is asked as well: a database that fills a new volume is healthy by its socket
+while no port is open yet, and restarts before one is.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 # Images declare more ports than they use, so one that answers is enough, and a service whose
 # image alone declares some (a worker made from a web image) is not waited for longer than this.
 IMAGE_PORTS_SECONDS = 3.0
+# A port that the Compose file declares can be for other times (a debugger's): healthy counts after this.
+HEALTHY_SECONDS = 10.0
 _SPARE_SECONDS = 10.0
 _PROGRAM = """
 import socket, sys, time
@@ -43,6 +48,7 @@ class Listening:
         host: The service's name in the network.
         ports: TCP ports.
         limit_seconds: When to give up asking.
+        healthy_seconds: For how long a service that is healthy is waited for.
         ask_from: ``(container id, interpreter)`` of a test container, as soon as there is one.
         wake: Called when the answer is there.
     """
@@ -54,6 +60,7 @@ class Listening:
         host: str,
         ports: Sequence[int],
         limit_seconds: float,
+        healthy_seconds: float,
         ask_from: Callable[[], tuple[str, str] | None],
         wake: Callable[[], None],
     ) -> None:
@@ -61,6 +68,8 @@ class Listening:
         self._host = host
         self._ports = tuple(ports)
         self._limit_seconds = limit_seconds
+        self._healthy_seconds = healthy_seconds
+        self._healthy_monotonic: float | None = None
         self._ask_from = ask_from
         self._wake = wake
         self._is_asking = False
@@ -70,9 +79,12 @@ class Listening:
         """True once a port has answered; None when asking led to nothing; False until then.
 
         Args:
-            seen: The running container; not looked at, as the network says more.
+            seen: The running container.
         """
-        del seen
+        if seen.health == "healthy":
+            self._healthy_monotonic = self._healthy_monotonic or time.monotonic()
+            if not self._answer and time.monotonic() > self._healthy_monotonic + self._healthy_seconds:
+                return None
         where = self._ask_from()
         if where is None:
             return False

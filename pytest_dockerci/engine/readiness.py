@@ -136,21 +136,19 @@ def _judge_ended(seen: Observation, *, must_complete: bool) -> Verdict:
 
 
 def _judge_running(seen: Observation, guess_after_seconds: float) -> Verdict:
-    match seen.health:
-        case "healthy":
-            return Ready(how=HOW_HEALTHY)
-        case "":
-            if seen.is_listening is False:
-                return NotReady(reason="running, no port takes connections yet")
-            if seen.is_listening:
-                return Ready(how=HOW_LISTENING)
-            if seen.running_seconds < guess_after_seconds:
-                return NotReady(reason="just started")
-            return Ready(how=HOW_RUNNING)
-        case health:
-            probes = f" after {seen.failed_probes} failed probes" if seen.failed_probes else ""
-            probe = f", last probe {seen.last_probe}" if seen.last_probe else ", no probe yet"
-            return NotReady(reason=f'running, health "{health}"{probes}{probe}')
+    if seen.health not in ("", "healthy"):
+        probes = f" after {seen.failed_probes} failed probes" if seen.failed_probes else ""
+        probe = f", last probe {seen.last_probe}" if seen.last_probe else ", no probe yet"
+        return NotReady(reason=f'running, health "{seen.health}"{probes}{probe}')
+    if seen.is_listening is False:
+        return NotReady(reason=f"{seen.health or 'running'}, no port takes connections yet")
+    if seen.health:
+        return Ready(how=HOW_HEALTHY)
+    if seen.is_listening:
+        return Ready(how=HOW_LISTENING)
+    if seen.running_seconds < guess_after_seconds:
+        return NotReady(reason="just started")
+    return Ready(how=HOW_RUNNING)
 
 
 def shown_end(seen: Observation) -> str:

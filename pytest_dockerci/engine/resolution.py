@@ -92,7 +92,7 @@ def resolve_pins(
     facts: PythonFacts,
     requirements: RequirementSet,
     platform: str,
-    host_pytest_version: str,
+    host_versions: Mapping[str, str],
 ) -> tuple[str, ...]:
     """The distributions that the image lacks, ``name==version``.
 
@@ -101,18 +101,20 @@ def resolve_pins(
         facts: The image's Python.
         requirements: What is wanted.
         platform: From `uv_platform`.
-        host_pytest_version: Preferred where the image has no pytest and its Python allows it.
+        host_versions: Versions by name, preferred where the image lacks that distribution and its Python allows it;
+            the first ones matter most.
 
     Raises:
         NeedsSourceError: Something has no wheel.
         ToolkitError: There is no solution, in uv's words.
     """
     installed = {canonicalize_name(name) for name in facts.installed}
-    preferred = [] if "pytest" in installed else [f"pytest=={host_pytest_version}"]
+    preferred = [f"{name}=={version}" for name, version in host_versions.items() if name not in installed]
     constraints = constraint_lines(facts)
     completed = _compile(commands, facts, requirements, platform, [*constraints, *preferred])
-    if not completed.is_ok and preferred:
-        completed = _compile(commands, facts, requirements, platform, constraints)
+    while not completed.is_ok and preferred:
+        preferred.pop()
+        completed = _compile(commands, facts, requirements, platform, [*constraints, *preferred])
     if not completed.is_ok:
         raise _no_solution(completed, facts)
     return missing_pins(completed.stdout.splitlines(), facts.installed)

@@ -33,6 +33,7 @@ class Service:
         name: Its name in the Compose file.
         find_container: Gives the engine's id of its container.
         wait_ready: Blocks until it is ready again.
+        note_stop: Told before it is stopped, with True, and with False when it is ready again.
 
     Attributes:
         name: Its name in the Compose file.
@@ -45,11 +46,13 @@ class Service:
         *,
         find_container: Callable[[], str],
         wait_ready: Callable[[], None],
+        note_stop: Callable[[bool], None],
     ) -> None:
         self.name = name
         self._engine = engine
         self._find_container = find_container
         self._wait_ready = wait_ready
+        self._note_stop = note_stop
 
     def __repr__(self) -> str:
         return f"<Service {self.name}>"
@@ -123,6 +126,7 @@ class Service:
 
     def stop(self) -> None:
         """Stop it as `docker stop` does: its stop signal, 10 s, KILL. A stopped one stays stopped."""
+        self._note_stop(True)
         self._act("stop", lambda api, key: api.stop(key, timeout=_STOP_TIMEOUT_SECONDS))
 
     def start(self) -> None:
@@ -132,7 +136,7 @@ class Service:
             ServiceNotReadyError: It ends, or is not ready at the limit.
         """
         self._act("start", lambda api, key: api.start(key))
-        self._wait_ready()
+        self._come_back()
 
     def restart(self) -> None:
         """Stop it, start it and wait until it is ready.
@@ -140,8 +144,9 @@ class Service:
         Raises:
             ServiceNotReadyError: It ends, or is not ready at the limit.
         """
+        self._note_stop(True)
         self._act("restart", lambda api, key: api.restart(key, timeout=_STOP_TIMEOUT_SECONDS))
-        self._wait_ready()
+        self._come_back()
 
     def pause(self) -> None:
         """Freeze its processes: connections stay open and nothing answers."""
@@ -158,7 +163,12 @@ class Service:
 
     def kill(self, signal: str = "KILL") -> None:
         """Send its first process a signal; it does not come back by itself."""
+        self._note_stop(True)
         self._act("kill", lambda api, key: api.kill(key, signal=signal))
+
+    def _come_back(self) -> None:
+        self._wait_ready()
+        self._note_stop(False)
 
     def _act(self, verb: str, action: Callable[[docker.APIClient, str], object]) -> None:
         try:
@@ -167,6 +177,20 @@ class Service:
             raise DockerCIError(
                 f'service "{self.name}" could not {verb}', why=str(error.explanation or error)
             ) from error
+
+
+def wait_again(service: Service) -> None:
+    """Block until a service is ready that another process of the run has started again.
+
+    Raises:
+        ServiceNotReadyError: It ended, or is not ready at the limit.
+    """
+    service._wait_ready()  # noqa: SLF001 - no part of what tests use
+
+
+def note_stop(service: Service, *, is_stopped: bool) -> None:
+    """Another process of the run is about to stop a service, or has started it again."""
+    service._note_stop(is_stopped)  # noqa: SLF001 - no part of what tests use
 
 
 def published_host(target: Endpoint) -> str:

@@ -35,6 +35,9 @@ class Stack:
         project: Compose's project.
         folder: Takes the files.
         rootdir: Where Compose runs.
+
+    Attributes:
+        model: The stack as it runs, once it is written.
     """
 
     def __init__(
@@ -54,9 +57,11 @@ class Stack:
         self._rootdir = rootdir
         self._model_file = folder / "model.yaml"
         self._override_file = folder / f"override-{project}.yaml"
+        self.model: Mapping[str, Any] = {}
 
     def write(self, base: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
         """Write the files: what Compose resolved, and what the run changes about it."""
+        self.model = wanted
         # They hold the values of the environment that the project's files use.
         for file, text in (
             (self._model_file, write_yaml(base)),
@@ -71,6 +76,16 @@ class Stack:
         argv += ["--project-directory", str(self._rootdir)]
         argv += ["--file", str(self._model_file), "--file", str(self._override_file)]
         return self._commands.run([*argv, *arguments], cwd=self._rootdir, timeout_seconds=timeout_seconds)
+
+    def definitions(self, services: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+        """Services by name, as the stack runs them."""
+        return {name: self.model["services"][name] for name in services}
+
+    def create(self, services: Sequence[str], *, timeout_seconds: float) -> Completed:
+        """Create the containers of services, and their networks and volumes; start nothing."""
+        return self.compose(
+            "create", "--no-build", "--no-recreate", *services, timeout_seconds=timeout_seconds
+        )
 
     def up(self, services: Sequence[str], *, timeout_seconds: float) -> Completed:
         """Start services, and what they depend on, in Compose's order."""
@@ -95,9 +110,9 @@ class Stack:
     def failed_to_start(self, completed: Completed, services: Sequence[str]) -> ServiceNotReadyError:
         """The error for a Compose that could not start the project, in its words."""
         lines = [line for line in mask_secrets(completed.stderr).splitlines() if line.strip()]
-        why = lines[-1] if lines else f"`docker compose up` ended with exit code {completed.exit_code}"
+        why = lines[-1] if lines else f"`docker compose` ended with exit code {completed.exit_code}"
         if completed.timed_out:
-            why = f"`docker compose up` did not end within {completed.seconds:.0f} s"
+            why = f"`docker compose` did not end within {completed.seconds:.0f} s"
         return ServiceNotReadyError(
             f"the services {', '.join(services)} could not be started",
             why=why.removeprefix("Error response from daemon: "),

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 
 from pytest_dockerci.engine.compose_model import closure
 from pytest_dockerci.engine.container import TestContainer
-from pytest_dockerci.engine.listening import IMAGE_PORTS_SECONDS, Listening
+from pytest_dockerci.engine.listening import HEALTHY_SECONDS, IMAGE_PORTS_SECONDS, Listening
 from pytest_dockerci.engine.readiness import ServiceReadiness
 from pytest_dockerci.engine.service import Service
+from pytest_dockerci.engine.service_watch import ExpectedStops, ServiceWatch
 from pytest_dockerci.engine.stack_model import (
     check_name,
     completing_services,
     declared_ports,
     has_healthcheck,
 )
+from pytest_dockerci.engine.starting import Starting
 from pytest_dockerci.engine.waiting import Waiting, Watch
 from pytest_dockerci.errors import DockerCIError, ServiceNotReadyError
 
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
     from pytest_dockerci.engine.background import Background
     from pytest_dockerci.engine.client import Engine
-    from pytest_dockerci.engine.command import Completed
     from pytest_dockerci.engine.compose_model import ComposeModel
     from pytest_dockerci.engine.environment_plan import EnvironmentPlan
     from pytest_dockerci.engine.events import RunEvents
@@ -74,32 +75,41 @@ class Stacks:
         self._progress = progress
         self._model = model
         self._service = plan.service
+        self._has_several = plan.per_worker_stacks and plan.workers > 1
         self._python = python
         self._timeout_seconds = plan.ready_timeout_seconds
         self._facts = facts
         self._stacks: list[Stack] = []
         self._workers: dict[str, tuple[int, ...]] = {}
-        self._ups: list[tuple[Stack, Future[Completed], tuple[str, ...]]] = []
-        self._started: dict[str, None] = {}
+        self._starts: list[Future[None]] = []
+        self._started: dict[str, dict[str, None]] = {}
+        self._watches: dict[tuple[str, str], Watch] = {}
         self._started_monotonic = 0.0
         self._lock = threading.RLock()
         self._ready: Future[tuple[ServiceReadiness, ...]] | None = None
         self._is_waited_for = threading.Event()
+        self._expected = ExpectedStops()
 
     def start(self, stack: Stack, workers: Sequence[int], services: Sequence[str]) -> None:
         """Have Compose start services and the workers' test containers; returns at once."""
         self._started_monotonic = self._started_monotonic or time.monotonic()
         self._stacks.append(stack)
         self._workers[stack.project] = tuple(workers)
-        self._started |= dict.fromkeys(services)
-        self._up(stack, [*services, *(check_name(self._service, worker) for worker in workers)])
+        self._started[stack.project] = dict.fromkeys(services)
+        self._watches |= {(stack.project, name): self._watch(stack, name) for name in services}
+        self._start(stack, [*services, *(check_name(self._service, worker) for worker in workers)])
 
-    def _up(self, stack: Stack, services: Sequence[str]) -> None:
+    def _start(self, stack: Stack, services: Sequence[str]) -> None:
         limit = self._timeout_seconds + _SPARE_SECONDS if self._timeout_seconds else 0.0
-        up = self._background.submit(stack.up, services, timeout_seconds=limit)
-        # Compose's end may be what a wait is waiting for, and no container tells of it.
-        up.add_done_callback(lambda _: self._events.wake())
-        self._ups.append((stack, up, tuple(services)))
+        waiting = Waiting(self._engine, self._events, self._progress, self._timeout_seconds)
+        watches = {
+            name: watch for (project, name), watch in self._watches.items() if project == stack.project
+        }
+        starting = Starting(self._engine, self._events, stack, waiting, watches)
+        start = self._background.submit(starting.run, services, timeout_seconds=limit)
+        # Its end may be what a wait is waiting for, and no container tells of it.
+        start.add_done_callback(lambda _: self._events.wake())
+        self._starts.append(start)
 
     def await_test_containers(self) -> None:
         """Block until every test container runs.
@@ -126,7 +136,7 @@ class Stacks:
 
         So the times are those at which services became ready, not those at which somebody asked.
         """
-        watches = [self._watch(stack, name) for stack in self._stacks for name in self._started]
+        watches = list(self._watches.values())
         waiting = Waiting(
             self._engine, self._events, self._progress, self._timeout_seconds, self._is_waited_for.is_set
         )
@@ -150,39 +160,52 @@ class Stacks:
         self._events.wake()
         return self._ready.result()
 
-    def service(self, name: str, prepare: Callable[[tuple[str, ...], Stack], None]) -> Service:
-        """A service of the first stack, started and ready.
+    def service(self, name: str, worker: int, prepare: Callable[[tuple[str, ...], Stack], None]) -> Service:
+        """A service of a worker's stack, started and ready.
 
         Args:
             name: The service.
+            worker: Number of the worker.
             prepare: Called with services that were never started, before Compose starts them.
 
         Raises:
             ServiceNotReadyError: It ended, or is not ready at the limit.
         """
-        stack = self._stacks[0]
+        stack = next(stack for stack in self._stacks if worker in self._workers[stack.project])
         with self._lock:
-            if name not in self._started:
+            if name not in self._started[stack.project]:
                 self._start_late(stack, name, prepare)
         return Service(
             self._engine,
             name,
             find_container=lambda: self._container_id(stack, name),
             wait_ready=lambda: self._wait_again(stack, name),
+            note_stop=lambda is_stopped: self._expected.note(stack.project, name, is_stopped=is_stopped),
         )
 
+    def watch_over(self, tell: Callable[[DockerCIError], None]) -> None:
+        """From now on, tell once when a service that was ready has ended by itself, from a thread."""
+        watch = ServiceWatch(
+            self._engine, self._events, lambda: list(self._watches.values()), self._expected, tell
+        )
+        self._background.submit(watch.run)
+
     def _start_late(self, stack: Stack, name: str, prepare: Callable[[tuple[str, ...], Stack], None]) -> None:
-        new = tuple(other for other in closure(self._model, [name]) if other not in self._started)
+        started = self._started[stack.project]
+        new = tuple(other for other in closure(self._model, [name]) if other not in started)
         prepare(new, stack)
         started_monotonic = time.monotonic()
-        self._up(stack, new)
-        self._started |= dict.fromkeys(new)
+        started |= dict.fromkeys(new)
+        watches = {(stack.project, other): self._watch(stack, other) for other in new}
+        self._watches |= watches
+        self._start(stack, new)
         try:
-            self._wait([self._watch(stack, other) for other in new], started_monotonic)
+            self._wait(list(watches.values()), started_monotonic)
         except DockerCIError:
             for other in new:
-                del self._started[other]
-            self._ups.pop()
+                del started[other]
+                del self._watches[stack.project, other]
+            self._starts.pop()
             raise
 
     def _wait_again(self, stack: Stack, name: str) -> None:
@@ -198,8 +221,8 @@ class Stacks:
 
     def _watch(self, stack: Stack, name: str) -> Watch:
         # The test containers stand in for the service under test, whose dependencies count for them.
-        completing = completing_services(self._model.data, [*self._started, self._service])
-        shown_name = name if len(self._stacks) == 1 else f"gw{self._stacks.index(stack)}/{name}"
+        completing = completing_services(self._model.data, [*self._started[stack.project], self._service])
+        shown_name = f"gw{self._stacks.index(stack)}/{name}" if self._has_several else name
         return Watch(
             stack=stack,
             service=name,
@@ -209,9 +232,9 @@ class Stacks:
         )
 
     def _listening(self, stack: Stack, name: str) -> Listening | None:
-        """How to ask the service's ports; None when its health check is to be asked, or it has none."""
+        """How to ask the service's ports; None when it has none."""
         definition, facts = self._model.services[name], self._facts.get(name)
-        if has_healthcheck(definition, facts) or definition.get("network_mode"):
+        if definition.get("network_mode"):
             return None
         declared = [number for number, protocol in declared_ports(definition) if protocol == "tcp"]
         ports = declared or [
@@ -219,12 +242,14 @@ class Stacks:
         ]
         if not ports:
             return None
-        limit = (self._timeout_seconds or float("inf")) if declared else IMAGE_PORTS_SECONDS
+        is_checked = has_healthcheck(definition, facts)
+        limit = (self._timeout_seconds or float("inf")) if declared or is_checked else IMAGE_PORTS_SECONDS
         return Listening(
             self._engine,
             host=name,
             ports=ports,
             limit_seconds=min(limit, 24 * 3600.0),
+            healthy_seconds=HEALTHY_SECONDS if declared else IMAGE_PORTS_SECONDS,
             ask_from=lambda: self._ask_from(stack),
             wake=self._events.wake,
         )
@@ -253,10 +278,11 @@ class Stacks:
         return error if isinstance(error, DockerCIError) else None
 
     def _find_failure(self) -> DockerCIError | None:
-        """Why a stack did not start, in Compose's words; None while none has failed."""
-        for stack, up, services in self._ups:
-            if up.done():
-                completed = up.result()
-                if not completed.is_ok:
-                    return stack.failed_to_start(completed, services)
+        """Why a stack did not start, in Compose's words or the engine's; None while none has failed."""
+        for start in self._starts:
+            error = start.exception() if start.done() else None
+            if isinstance(error, DockerCIError):
+                return error
+            if error is not None:
+                raise error
         return None

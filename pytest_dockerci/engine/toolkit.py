@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -71,7 +71,7 @@ class Toolkit:
         }  # fmt: skip
 
 
-def toolkit_key(facts: PythonFacts, requirements: RequirementSet, host_pytest_version: str) -> str:
+def toolkit_key(facts: PythonFacts, requirements: RequirementSet, host_versions: Mapping[str, str]) -> str:
     """Changes when anything changes that the toolkit is made from."""
     made_from: list[Any] = [
         _FORMAT,
@@ -82,7 +82,7 @@ def toolkit_key(facts: PythonFacts, requirements: RequirementSet, host_pytest_ve
         facts.machine,
         sorted(facts.installed.items()),
         requirements.fingerprint(),
-        host_pytest_version,
+        sorted(host_versions.items()),
     ]
     return hashlib.sha256(json.dumps(made_from).encode()).hexdigest()[:20]
 
@@ -115,18 +115,19 @@ class ToolkitMaker:
         self._facts = facts
         self._progress = progress
 
-    def prepare(self, requirements: RequirementSet, host_pytest_version: str, cache: Path) -> Toolkit:
+    def prepare(self, requirements: RequirementSet, host_versions: Mapping[str, str], cache: Path) -> Toolkit:
         """The toolkit, from the cache or made now.
 
         Args:
             requirements: What to bring, pytest included.
-            host_pytest_version: Preferred where the image has no pytest and its Python allows it.
+            host_versions: Versions by name, preferred where the image lacks that distribution and its Python
+                allows it.
             cache: Folder for the record of what was resolved.
 
         Raises:
             ToolkitError: The requirements have no solution for this image, in uv's or pip's words.
         """
-        key = toolkit_key(self._facts, requirements, host_pytest_version)
+        key = toolkit_key(self._facts, requirements, host_versions)
         record = cache / f"toolkit-{key}.json"
         found = _read_record(record)
         if found is not None and (not found.volume or has_volume(self._engine, found.volume)):
@@ -134,7 +135,7 @@ class ToolkitMaker:
         self._progress.status("resolving pytest and the requirements for the image")
         try:
             platform = uv_platform(self._facts)
-            pins = resolve_pins(self._commands, self._facts, requirements, platform, host_pytest_version)
+            pins = resolve_pins(self._commands, self._facts, requirements, platform, host_versions)
             volume = self._bring(platform, pins, requirements.rootdir)
         except NeedsSourceError as error:
             self._progress.line(

@@ -111,7 +111,7 @@ class Waiting:
         shown = ""
         while True:
             count = self._events.count
-            self._look(watches, started_monotonic)
+            self.look(watches, started_monotonic)
             waited_for = [watch for watch in watches if watch.readiness is None]
             if not waited_for:
                 if shown:
@@ -121,7 +121,7 @@ class Waiting:
                 raise ServiceNotReadyError("the run ended while services were starting")
             failure = find_failure()
             if failure is not None:
-                self._look(watches, started_monotonic)
+                self.look(watches, started_monotonic)
                 raise failure
             left = deadline - time.monotonic()
             if left <= 0:
@@ -133,7 +133,16 @@ class Waiting:
             time.sleep(_SHORTEST_PAUSE_SECONDS)
             self._events.wait_beyond(count, min(left, _LONGEST_LOOK_AWAY_SECONDS))
 
-    def _look(self, watches: Sequence[Watch], started_monotonic: float) -> None:
+    def look(self, watches: Sequence[Watch], started_monotonic: float) -> None:
+        """Look once at services; each one's watch then knows whether it is ready.
+
+        Args:
+            watches: The services.
+            started_monotonic: When they were started.
+
+        Raises:
+            ServiceNotReadyError: One ended.
+        """
         ids = {stack.project: stack.container_ids() for stack in {watch.stack for watch in watches}}
         for watch in watches:
             for container_id in ids[watch.stack.project].get(watch.service, ()):
@@ -144,7 +153,7 @@ class Waiting:
     def _judge(self, watch: Watch, container_id: str, started_monotonic: float) -> bool:
         """Look at one container; True when it is ready, which the watch then remembers."""
         seen = observe(self._engine, container_id)
-        if watch.listening is not None and seen.state == "running" and not seen.health:
+        if watch.listening is not None and seen.state == "running":
             seen = replace(seen, is_listening=watch.listening(seen))
         seen = replace(seen, running_seconds=watch.running_seconds(container_id, seen))
         match judge(seen, must_complete=watch.must_complete, guess_after_seconds=watch.guess_after_seconds):

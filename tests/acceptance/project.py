@@ -81,9 +81,11 @@ class Project:
     Attributes:
         host: rootdir on the host.
         image: The folder that stands for the image's; the suite is laid over it when a run begins.
+        python: The host's Python.
     """
 
     def __init__(self, folder: Path) -> None:
+        self.python = sys.executable
         self.host = folder / "host" / "shop"
         self.image = folder / "image" / "shop"
         self._log = folder / "reports.jsonl"
@@ -97,6 +99,7 @@ class Project:
             "PYTEST_ADDOPTS": "-p no:hypothesispytest",  # its import takes longer than a whole run here
             "DOCKERCI_TEST_CONTAINER_ROOT": str(self.image),
             "COLUMNS": "120",
+            "XDG_CACHE_HOME": str(folder / "cache"),
         }
         self.settings()
 
@@ -115,6 +118,11 @@ class Project:
         return _write(self.image / path, text)
 
     @property
+    def environ(self) -> dict[str, str]:
+        """The environment of a run on the host."""
+        return dict(self._environ)
+
+    @property
     def was_started(self) -> bool:
         """True when a run has started the environment."""
         return (self.image / "started").exists()
@@ -123,14 +131,15 @@ class Project:
         """Run pytest with the plugin."""
         return self._run(["-p", "local_environment", *args], cwd or self.host, environ)
 
-    def run_plainly(self, *args: str) -> Run:
+    def run_plainly(self, *args: str, **environ: str) -> Run:
         """Run the same suite by hand in the image: the reference of what a run means."""
-        return self._run(["--no-dockerci", "-p", "no:cacheprovider", *args], self.image, {"DOCKERCI": "1"})
+        plain = ["--no-dockerci", "-p", "no:cacheprovider", *args]
+        return self._run(plain, self.image, {"DOCKERCI": "1", **environ})
 
     def _run(self, args: Sequence[str], cwd: Path, environ: Mapping[str, str]) -> Run:
         self._log.unlink(missing_ok=True)
         process = subprocess.run(
-            [sys.executable, "-m", "pytest", "-p", "report_log", *args],
+            [self.python, "-m", "pytest", "-p", "report_log", *args],
             cwd=cwd,
             env={**self._environ, "REPORT_LOG": str(self._log), **environ},
             stdin=subprocess.DEVNULL,

@@ -37,7 +37,7 @@ class ReportLog:
             location=report.location,
             sections=report.sections,
             text=report.longreprtext,
-            properties=getattr(report, "user_properties", []),
+            properties=[[_shown(part) for part in each] for each in getattr(report, "user_properties", [])],
             keywords=sorted(getattr(report, "keywords", {})),
             skip=list(report.longrepr[1:]) if isinstance(report.longrepr, tuple) else None,
             duration=report.duration,
@@ -74,3 +74,11 @@ def pytest_configure(config: pytest.Config) -> None:
     path = os.environ.pop("REPORT_LOG", None)
     if path:
         config.pluginmanager.register(ReportLog(Path(path)))
+
+
+def _shown(value: Any) -> Any:
+    """A value that JSON gives back as it was; of any other, the text that a JUnit file shows."""
+    try:
+        return value if json.loads(json.dumps(value)) == value else str(value)
+    except (TypeError, ValueError):
+        return str(value)

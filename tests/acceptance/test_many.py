@@ -7,6 +7,7 @@ import pytest
 from acceptance.project import Project
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("workers", "tests"),
     [

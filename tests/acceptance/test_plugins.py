@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 
+import pytest
+
 from acceptance.plain_run import run_both
 from acceptance.project import Project
 
@@ -116,6 +118,7 @@ def test_verbose_lines(project: Project) -> None:
     run.must_show("tests/test_a.py::test_a[1] PASSED", "[100%]")
 
 
+@pytest.mark.soak
 def test_long_comparisons_under_verbosity(project: Project) -> None:
     """The container explains an assertion in as much detail as the host was asked for."""
     project.write("tests/test_a.py", "def test_a(): assert list(range(60)) == list(range(1, 61))\n")

@@ -15,8 +15,10 @@ from local_environment import LocalStream
 
 from pytest_dockerci.agent import wire
 from pytest_dockerci.agent_program import agent_arguments
+from pytest_dockerci.collection_failure import ContainerPytestError
 from pytest_dockerci.errors import DockerCIError
-from pytest_dockerci.remote_run import ContainerPytestError, RemoteRun
+from pytest_dockerci.listener import Listener
+from pytest_dockerci.remote_run import RemoteRun
 from pytest_dockerci.worker_ledger import TestRecord
 
 WAIT_SECONDS = 30.0
@@ -33,8 +35,12 @@ class Agent:
         self.run = RemoteRun(
             self.stream,
             name="container 0",
-            show_output=lambda stream, text: self.output.append((stream, text)),
-            record_warning=self.warnings.append,
+            listener=Listener(
+                show_output=lambda stream, text: self.output.append((stream, text)),
+                record_warning=self.warnings.append,
+                measured=lambda _: None,
+                lend_terminal=lambda *_: None,
+            ),
             changed=threading.Condition(),
             arrived=lambda _: None,
         )
@@ -51,6 +57,7 @@ class Agent:
                 hidden_conftests=[],
                 known_ini=[],
                 phase_timeout_seconds=timeout_seconds,
+                coverage={},
             )
         )
 
@@ -288,6 +295,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path, agent: Agent) -> None:
             hidden_conftests=[],
             known_ini=[],
             phase_timeout_seconds=0.0,
+            coverage={},
         )
     )
     with pytest.raises(DockerCIError, match="died while it collected"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
+from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
@@ -49,6 +50,8 @@ class Broken:
         (b"\xff", "b'\\xff'"),
         ({1}, "{1}"),
         (Broken(), "<Broken object, repr() raised ValueError>"),
+        ({Broken(): 1}, {"<Broken object, str() raised ValueError>": 1}),
+        pytest.param(10**6000, "<int object, repr() raised ValueError>", id="digits"),
     ],
 )
 def test_a_value(value: Any, expected: Any) -> None:
@@ -69,6 +72,32 @@ def test_nesting_without_end() -> None:
         depth += 1
     assert depth == plain.MAX_DEPTH
     assert result == "[[...]]"
+
+
+def test_width_without_end() -> None:
+    """What comes after a million elements is named only: two lists that hold each other double at each depth."""
+    first: list[Any] = []
+    first += [first, first]
+    result = json.dumps(plain.to_plain(first, max_elements=1000))
+    assert 0 < result.count("<list object>") < 1100
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (7, 7),
+        ([1, "a"], [1, "a"]),
+        ({"a": None}, {"a": None}),
+        ((1,), "(1,)"),
+        ([(1,)], "[(1,)]"),
+        ({1: 2}, "{1: 2}"),
+        (PurePosixPath("/srv"), "/srv"),
+        (b"a", "b'a'"),
+    ],
+)
+def test_what_is_shown_is_the_same(value: Any, expected: Any) -> None:
+    """A value stays one if it is shown as before, and is what was shown otherwise."""
+    assert plain.shown_alike(value) == expected
 
 
 def test_a_long_text_loses_its_middle() -> None:

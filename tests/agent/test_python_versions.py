@@ -8,8 +8,13 @@ from pathlib import Path
 import pytest
 
 import pytest_dockerci.agent
+import pytest_dockerci.reaper
 
-FILES = sorted(Path(pytest_dockerci.agent.__file__).parent.glob("*.py"))
+FILES = sorted(
+    file
+    for package in (pytest_dockerci.agent, pytest_dockerci.reaper)
+    for file in Path(str(package.__file__)).parent.glob("*.py")
+)
 # Newer than Python 3.8: methods, functions and modules that are easily used by habit.
 NEWER_NAMES = {
     "removeprefix",

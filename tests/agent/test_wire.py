@@ -16,6 +16,10 @@ from hypothesis import strategies as st
 from pytest_dockerci.agent import frames, wire
 
 EXAMPLES: tuple[wire.Message, ...] = (
+    wire.TerminalInput(text="p basket\r\udcff"),
+    wire.TerminalSize(rows=24, columns=80),
+    wire.Debugger(state="entered"),
+    wire.TerminalOutput(text="\x1b[1m(Pdb) "),
     wire.Start(
         args=["-k", "a or b"],
         cwd="/srv/app",
@@ -24,27 +28,41 @@ EXAMPLES: tuple[wire.Message, ...] = (
         hidden_conftests=["/srv/app/conftest.py"],
         known_ini=["django_find_project"],
         phase_timeout_seconds=1.5,
+        plugins=["pytester"],
+        optional=[["--ds", "shop.settings"], ["--count=2"]],
+        undecided=[{"option": "--env", "word": "tests", "paths": ["tests"]}],
+        coverage={"token": "t0", "sections": {"run": {"branch": "true"}}},
     ),
     wire.Run(indices=[0, 2, 1], then=wire.THEN_SESSION),
+    wire.Limits(rows=[[0, 2.5, 0.0], [1, 60, 1]]),
     wire.Proceed(),
     wire.Again(index=3),
     wire.Finish(),
     wire.Hello(protocol=1, python="3.8.20"),
     wire.Configured(pytest="9.2.0", rootdir="/srv/app", inifile="/srv/app/pytest.ini"),
+    wire.Sides(plugins={"pytest-mock": "3.15"}, markers=["slow: takes long"], values=[0]),
     wire.Nodes(rows=[{"name": "test_\U0001f600", "parent": -1, "location": ["a.py", None, "x"]}]),
     wire.CollectReport(node=-1, data={"outcome": "failed", "longrepr": None}),
     wire.Collected(items=[1, 2], deselected=[3], digest="ab" * 32),
     wire.Phase(index=4, when="setup"),
+    wire.Measured(
+        rows=[{"file": "/srv/app.py", "context": "", "kind": "arcs", "numbers": [-1, 2]}], notes=["a note"]
+    ),
     wire.Passed(rows=[[0, 1700000000.25, 0.0, 0.5, 0.001], [1, 1.0, 2, 3, 4]]),
     wire.Report(
-        index=0, data={"sections": [["Captured stdout", "\udcff\x00"]]}, exception=["Boom", "ValueError"]
+        index=0,
+        data={"sections": [["Captured stdout", "\udcff\x00\ud83d\ude00"]]},
+        exception=["Boom", "ValueError"],
     ),
+    wire.Recorded(index=0, attributes={"ticket": "T-1"}, suite=[["arch", "any"]]),
     wire.Done(index=0),
     wire.Warned(
         category="UserWarning",
         text="careful",
         filename="/srv/app/a.py",
         lineno=3,
+        line="warn()",
+        source="",
         when="runtest",
         nodeid="a.py::test_a",
         location=["/srv/app/a.py", 3, "test_a"],
@@ -67,6 +85,7 @@ _FIELD_STRATEGIES: dict[Any, st.SearchStrategy[Any]] = {
     list[str]: st.lists(st.text(max_size=5), max_size=3),
     list[int]: st.lists(st.integers(), max_size=3),
     list[Any]: st.lists(plain_values, max_size=3),
+    list[list[str]]: st.lists(st.lists(st.text(max_size=5), max_size=3), max_size=3),
     list[list[float]]: st.lists(
         st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=5), max_size=3
     ),
@@ -179,10 +198,16 @@ def test_truncation_at_every_offset_yields_whole_messages_only() -> None:
         assert decoder.is_idle == (cut in {0, *ends})
 
 
-def test_a_frame_is_ascii_whatever_it_carries() -> None:
-    """Lone surrogates and all of Unicode survive any stream that carries bytes."""
-    frame = wire.Encoder().encode(wire.Output(stream="stdout", text="\udcff\u20ac"))
-    assert frame[12:].isascii()
+def test_a_payload_is_json_whatever_it_carries() -> None:
+    """Lone surrogates, pairs of them too, and all of Unicode arrive as they are."""
+    output = wire.Output(stream="stdout", text="\udcff\u20ac\ud83d\ude00\U0001f600\x00\u2028")
+    assert decoded(wire.Encoder().encode(output)) == [output]
+
+
+def test_bytes_that_are_no_text() -> None:
+    """A payload that is not UTF-8 is refused like any other that is not JSON."""
+    with pytest.raises(wire.WireError, match="a payload is not JSON"):
+        wire.parse_payload(b'["Done",{"index":\xff}]')
 
 
 def test_a_payload_can_be_passed_on_in_another_stream() -> None:

@@ -86,7 +86,7 @@ class Project:
             "rootdir": self.root,
             "state_dir": self.state,
             "service": "web",
-            "host_pytest_version": "9.0.0",
+            "host_versions": {"pytest": "9.0.0"},
             "ready_timeout_seconds": 60.0,
         }
         environment = Environment(self.engine, EnvironmentPlan(**{**values, **changes}), self.progress)

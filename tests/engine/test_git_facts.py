@@ -25,16 +25,16 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
     [
         (GitFacts(commit=COMMIT, is_dirty=False), None, ["0123456789ab"]),
         (GitFacts(commit=COMMIT, is_dirty=True), "41", ["0123456789ab-dirty", "41"]),
-        (GitFacts(commit=None, is_dirty=False), None, ["run-r1"]),
-        (GitFacts(commit=None, is_dirty=False), "#4/1", ["run-r1", "4-1"]),
-        (GitFacts(commit=None, is_dirty=False), "---", ["run-r1"]),
+        (GitFacts(commit=None, is_dirty=False), None, ["uncommitted"]),
+        (GitFacts(commit=None, is_dirty=False), "#4/1", ["uncommitted", "4-1"]),
+        (GitFacts(commit=None, is_dirty=False), "---", ["uncommitted"]),
     ],
 )
 def test_tags_say_the_commit_and_the_build(
     facts: GitFacts, build_number: str | None, tags: list[str]
 ) -> None:
     """Never `latest`."""
-    assert choose_tags(facts, "r1", build_number) == tags
+    assert choose_tags(facts, build_number) == tags
 
 
 @pytest.mark.parametrize(

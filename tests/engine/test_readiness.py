@@ -59,6 +59,11 @@ from pytest_dockerci.engine.readiness import (
             Observation(state="restarting", exit_code=1, restarts=1),
             NotReady(reason="restarting after exit code 1 (restart 2)"),
         ),
+        (
+            Observation(state="running", health="healthy", is_listening=False),
+            NotReady(reason="healthy, no port takes connections yet"),
+        ),
+        (Observation(state="running", health="healthy", is_listening=True), Ready(how=HOW_HEALTHY)),
         (Observation(state="paused"), NotReady(reason="paused")),
         (Observation(state="dead", exit_code=1), Failed(cause="ended with exit code 1")),
     ],

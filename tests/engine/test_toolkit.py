@@ -105,10 +105,29 @@ def test_pytest_is_the_hosts_where_the_image_allows_it(
 ) -> None:
     """Python 3.8 gets the newest that runs there; an installed one stays, and so does the rest."""
     requirements = parse_requirements(["pytest"], tmp_path)
-    pins = resolve_pins(Commands(os.environ), seen, requirements, uv_platform(seen), "9.0.0")
+    pins = resolve_pins(Commands(os.environ), seen, requirements, uv_platform(seen), {"pytest": "9.0.0"})
     versions = dict(pin.split("==") for pin in pins)
     assert versions.get("pytest") == pytest_version
     assert not set(seen.installed) & set(versions)
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        ((3, 12, 1), {"pytest": "9.0.0", "coverage": "7.15.0"}),
+        ((3, 9, 1), {"pytest": "8.4.2", "coverage": "7.10.7"}),
+    ],
+)
+def test_the_hosts_versions_are_preferred(
+    tmp_path: Path, version: tuple[int, ...], expected: dict[str, str]
+) -> None:
+    """As many of them as the image's Python allows, the first ones first."""
+    requirements = parse_requirements(["pytest", "coverage"], tmp_path)
+    seen = facts(version=version)
+    host_versions = {"pytest": "9.0.0", "coverage": "7.15.0"}
+    pins = resolve_pins(Commands(os.environ), seen, requirements, uv_platform(seen), host_versions)
+    versions = dict(pin.split("==") for pin in pins)
+    assert {name: versions[name] for name in expected} == expected
 
 
 def test_no_solution_is_told_in_uvs_words(tmp_path: Path) -> None:
@@ -116,7 +135,7 @@ def test_no_solution_is_told_in_uvs_words(tmp_path: Path) -> None:
     seen = facts(installed={"pluggy": "0.13.1"})
     requirements = parse_requirements(["pytest>=9"], tmp_path)
     with pytest.raises(ToolkitError) as caught:
-        resolve_pins(Commands(os.environ), seen, requirements, uv_platform(seen), "9.0.0")
+        resolve_pins(Commands(os.environ), seen, requirements, uv_platform(seen), {"pytest": "9.0.0"})
     text = str(caught.value)
     assert "no versions fit its Python 3.13.5 and what is installed there" in text
     assert "pluggy" in text
@@ -141,13 +160,13 @@ def test_the_key_of_a_toolkit_follows_what_it_is_made_from(tmp_path: Path) -> No
     (tmp_path / "a.txt").write_text("-r b.txt\n")
     (tmp_path / "b.txt").write_text("attrs\n")
     texts = ["pytest", "-r a.txt", "group:test"]
-    keys = [toolkit_key(facts(), parse_requirements(texts, tmp_path), "9")]
-    keys.append(toolkit_key(facts(), parse_requirements(texts, tmp_path), "9"))
+    keys = [toolkit_key(facts(), parse_requirements(texts, tmp_path), {"pytest": "9"})]
+    keys.append(toolkit_key(facts(), parse_requirements(texts, tmp_path), {"pytest": "9"}))
     (tmp_path / "b.txt").write_text("attrs>=20\n")
-    keys.append(toolkit_key(facts(), parse_requirements(texts, tmp_path), "9"))
+    keys.append(toolkit_key(facts(), parse_requirements(texts, tmp_path), {"pytest": "9"}))
     (tmp_path / "pyproject.toml").write_text("[dependency-groups]\ntest = []\n")
-    keys.append(toolkit_key(facts(), parse_requirements(texts, tmp_path), "9"))
-    keys.append(toolkit_key(facts(version=(3, 12, 0)), parse_requirements(texts, tmp_path), "9"))
+    keys.append(toolkit_key(facts(), parse_requirements(texts, tmp_path), {"pytest": "9"}))
+    keys.append(toolkit_key(facts(version=(3, 12, 0)), parse_requirements(texts, tmp_path), {"pytest": "9"}))
     assert keys[0] == keys[1]
     assert len(set(keys)) == 4
 

@@ -58,11 +58,17 @@ class Outcome:
         )
 
 
+def _take_interrupts() -> None:
+    """A shell's background jobs ignore Ctrl-C, and hand that down."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class Project:
     """A project that is tested inside its image."""
 
     def __init__(self, root: Path, engine: Engine) -> None:
         self.root = root
+        self.python = sys.executable
         self._engine = engine
 
     def write(self, **files: str) -> None:
@@ -72,20 +78,26 @@ class Project:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(textwrap.dedent(text))
 
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment of a run."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "COV_"))}
+        # A reaper for each of hundreds of runs takes its time; `test_killed` has them, and the example.
+        without_reaper = {"DOCKERCI_REAPER_IMAGE": "none"}
+        return {**kept, **without_reaper, "XDG_CACHE_HOME": str(self.root.parent / "cache")}
+
     def start(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
         """Start pytest in a process group of its own."""
-        variables = {
-            key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "COV_"))
-        }
         return subprocess.Popen(
-            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+            [self.python, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
             cwd=self.root,
-            env={**variables, "XDG_CACHE_HOME": str(self.root.parent / "cache"), **environ},
+            env={**self.environ, **environ},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            preexec_fn=_take_interrupts,  # noqa: PLW1509 - nothing here has threads that matter to it
         )
 
     def finish(self, process: subprocess.Popen[str]) -> Outcome:

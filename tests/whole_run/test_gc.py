@@ -26,7 +26,7 @@ def gc(project: Project, *arguments: str) -> str:
 
 
 def test_gc_after_a_kill(project: Project, engine: Engine) -> None:
-    """`dockerci gc` removes what a killed run left, and nothing while the run goes on."""
+    """`dockerci gc` removes what is left where no other net was there, and nothing while the run goes on."""
     project.write(
         tests__test_slow_py="import time\ndef test_slow(): print('it runs', flush=True); time.sleep(100)\n"
     )
@@ -38,6 +38,8 @@ def test_gc_after_a_kill(project: Project, engine: Engine) -> None:
     assert "left alone" in gc(project)
     assert project.left_on_engine() != []
 
+    # Without its watchdog; these tests have no reaper.
+    subprocess.run(["pkill", "-9", "-f", f"dockerci-{project.root.name}-"], check=True)
     process.kill()
     process.wait()
     process.stdout.close()
@@ -50,3 +52,34 @@ def test_gc_after_a_kill(project: Project, engine: Engine) -> None:
     assert "removing container" in gc(project)
     assert project.left_on_engine() == []
     assert list(project.root.parent.glob("cache/pytest-dockerci/*/runs/*")) == []
+
+
+def test_gc_after_an_incomplete_end(project: Project, engine: Engine) -> None:
+    """What could not be removed is named, exit 9; later `gc` still knows whose it is."""
+    foreign = engine.client.containers.run(
+        os.environ.get("PYTHON_IMAGE", "python:3.13-slim"), ["sleep", "600"], detach=True, init=True
+    )
+    try:
+        project.write(
+            pytest_ini="[pytest]\ndockerci_service = web\ndockerci_suite = tests\ntestpaths = tests host\n",
+            tests__test_any_py="def test_any(): pass\n",
+            host__test_joins_py=f"""\
+                import docker
+                def test_joins(dockerci_container):
+                    client = docker.from_env()
+                    data = client.api.inspect_container(dockerci_container.id)
+                    [network] = data["NetworkSettings"]["Networks"]
+                    client.networks.get(network).connect("{foreign.id}")
+                    client.close()
+                """,
+        )
+        outcome = project.run()
+        assert outcome.exit_code == 9, outcome.output
+        [network] = project.left_on_engine()
+        assert f"network {network}: " in outcome.output
+        assert "has active endpoints" in outcome.output
+        assert "try: dockerci gc" in outcome.output
+    finally:
+        foreign.remove(force=True)
+    assert f"removing network {network}" in gc(project)
+    assert project.left_on_engine() == []

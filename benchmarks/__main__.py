@@ -1,0 +1,45 @@
+"""``python -m benchmarks [NAME ...]``: run, print a table, write it and a chart into docs/."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks import cold_run, many_tests, paired, unused, workers
+from benchmarks.page import table, write_page
+
+BENCHMARKS = {module.BENCHMARK.name: module.BENCHMARK for module in (cold_run, many_tests, workers, unused)}
+
+
+def main() -> int:
+    """Run the benchmarks that were asked for.
+
+    Returns:
+        1 when a limit was not kept.
+    """
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all by default"
+    )
+    parser.add_argument("--rounds", type=int, help="how often each subject runs")
+    parser.add_argument("--page", type=Path, help="write the table and its chart there (a Markdown file)")
+    options = parser.parse_args()
+    unknown = [name for name in options.names if name not in BENCHMARKS]
+    if unknown:
+        parser.error(f"no benchmark is called {', '.join(unknown)}")
+    results = []
+    for name in options.names or BENCHMARKS:
+        benchmark = BENCHMARKS[name]
+        with tempfile.TemporaryDirectory(prefix=f"dockerci-benchmark-{name}-") as folder:
+            tell = lambda line: print(line, file=sys.stderr, flush=True)  # noqa: E731 - one line
+            results.append(paired.run(benchmark, Path(folder), options.rounds or benchmark.rounds, tell))
+    print(table(results))
+    if options.page is not None:
+        write_page(options.page, results)
+    return 0 if all(result.is_kept for result in results) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,47 @@
+"""Runs the commands that are measured."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+PYTHON_IMAGE = os.environ.get("PYTHON_IMAGE", "python:3.13-slim")
+POSTGRES_IMAGE = os.environ.get("POSTGRES_IMAGE", "postgres:17")
+REDIS_IMAGE = os.environ.get("REDIS_IMAGE", "redis:7")
+
+
+def seconds_of(argv: Sequence[str], folder: Path, environ: Mapping[str, str] | None = None) -> float:
+    """Run a command to its end; how long it took.
+
+    Raises:
+        RuntimeError: It failed: what did not work is not measured.
+    """
+    started = time.perf_counter()
+    completed = subprocess.run(
+        argv,
+        cwd=folder,
+        env={**os.environ, **(environ or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    seconds = time.perf_counter() - started
+    if completed.returncode:
+        raise RuntimeError(f"{' '.join(argv)} ended with {completed.returncode}\n{completed.stdout[-4000:]}")
+    return seconds
+
+
+def write(folder: Path, files: Mapping[str, str]) -> Path:
+    """Write files into a new folder."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return folder

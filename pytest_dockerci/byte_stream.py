@@ -1,0 +1,21 @@
+"""The seam between what drives an agent and what carries its channel."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class ByteStream(Protocol):
+    """Both directions of a channel. Made by `engine.exec_stream`; a local process will do as well."""
+
+    def read(self) -> bytes:
+        """The next bytes; empty at the end. Blocks."""
+
+    def write(self, data: bytes, /) -> None:
+        """Write all of it."""
+
+    def close(self) -> None:
+        """Hang up; a blocked `read` returns."""
+
+    def stderr_tail(self) -> str:
+        """The end of what the other side wrote to its standard error."""

@@ -1,0 +1,108 @@
+"""A run's environment as another process of the run sees it: one of pytest-xdist's workers.
+
+It reads and acts on what runs; starting, waiting and removing stay with the process that owns it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from pytest_dockerci.engine.client import Engine, attach_engine
+from pytest_dockerci.engine.container import TestContainer
+from pytest_dockerci.engine.exec_stream import ExecStream, open_exec
+from pytest_dockerci.engine.image import ImageUnderTest
+from pytest_dockerci.engine.python_probe import PythonFacts
+from pytest_dockerci.engine.service import Service, ServiceMap
+
+if TYPE_CHECKING:
+    from pytest_dockerci.engine.environment import Environment
+
+
+def describe_environment(environment: Environment, engine: Engine, workers: int) -> dict[str, Any]:
+    """What another process has to know, as plain JSON values.
+
+    Args:
+        environment: Started.
+        engine: Its engine.
+        workers: Number of its test containers.
+    """
+    image = {**asdict(environment.image), "container_root": str(environment.image.container_root)}
+    containers = [environment.container(worker) for worker in range(workers)]
+    return {
+        "engine": engine.facts,
+        "image": image,
+        "services": list(environment.services),
+        "containers": [[container.id, container.name] for container in containers],
+    }
+
+
+class AttachedEnvironment:
+    """An environment that another process of this run has started.
+
+    Args:
+        description: What `describe_environment` said there.
+        environ: This process's environment, which names the engine.
+        ask: Asks the owner: called with a question and the service that it is about.
+
+    Attributes:
+        image: The image under test.
+        services: The services of this worker's stack.
+    """
+
+    def __init__(
+        self, description: Mapping[str, Any], environ: Mapping[str, str], ask: Callable[[str, str], Any]
+    ) -> None:
+        self._engine = attach_engine(environ, **description["engine"])
+        self._containers: Sequence[Sequence[str]] = description["containers"]
+        self._ask = ask
+        self.image = _image(description["image"])
+        self.services = ServiceMap(description["services"], self._service)
+
+    def _service(self, name: str) -> Service:
+        self._ask("start_service", name)
+        return Service(
+            self._engine,
+            name,
+            find_container=lambda: str(self._ask("find_service", name)),
+            wait_ready=lambda: self._ask("wait_service", name),
+            note_stop=lambda is_stopped: self._ask(
+                "stopping_service" if is_stopped else "started_service", name
+            ),
+        )
+
+    def start(self) -> None:
+        """It runs already."""
+
+    def container(self, worker: int) -> TestContainer:
+        """The test container of a worker."""
+        return TestContainer(self._engine, *self._containers[worker])
+
+    def exec_python(self, worker: int, args: Sequence[str]) -> ExecStream:
+        """As `Environment.exec_python`."""
+        return open_exec(
+            self._engine,
+            self._containers[worker][0],
+            [self.image.python.executable, *args],
+            workdir=self.image.container_root,
+        )
+
+    def close(self, *, fast: bool = False) -> tuple[str, ...]:
+        """Hang up; what runs on the engine stays, and is nothing that this process left there."""
+        del fast
+        self._engine.client.close()
+        return ()
+
+
+def _image(data: Mapping[str, Any]) -> ImageUnderTest:
+    values = {field.name: _as_tuple(data[field.name]) for field in fields(ImageUnderTest)}
+    python = {field.name: _as_tuple(data["python"][field.name]) for field in fields(PythonFacts)}
+    values |= {"python": PythonFacts(**python), "container_root": PurePosixPath(data["container_root"])}
+    return ImageUnderTest(**values)
+
+
+def _as_tuple(value: Any) -> Any:
+    """JSON has no tuples."""
+    return tuple(value) if isinstance(value, list) else value

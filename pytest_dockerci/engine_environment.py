@@ -1,0 +1,93 @@
+"""Makes a run's environment on the Docker Engine from what the user asked for, and from the project's hooks."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_dockerci.coverage_request import find_coverage
+from pytest_dockerci.last_image import last_image
+from pytest_dockerci.state import record_owner, state_directory
+
+if TYPE_CHECKING:
+    from pytest_dockerci.engine.environment import Environment
+    from pytest_dockerci.settings import Settings
+    from pytest_dockerci.terminal import TerminalProgress
+
+
+EnvironmentFactory = Callable[[pytest.Config, "Settings", "TerminalProgress", str], "Environment"]
+
+# Tests of this project put a factory here that starts the real agent as a local process.
+ENVIRONMENT_FACTORY = pytest.StashKey[EnvironmentFactory]()
+
+
+def make_environment(
+    config: pytest.Config, settings: Settings, progress: TerminalProgress, run_id: str
+) -> Environment:
+    """The environment on the Docker Engine. Docker's client is first imported here."""
+    # Heavy: only a run that needs an engine pays for them.
+    from pytest_dockerci.engine.client import connect_engine  # noqa: PLC0415
+    from pytest_dockerci.engine.environment import Environment, EnvironmentPlan  # noqa: PLC0415
+
+    hook = config.hook
+    environ = dict(settings.environ)
+    hook.pytest_dockerci_env(config=config, env=environ)
+    extra_services: dict[str, Any] = {}
+    if not config.option.collectonly:
+        hook.pytest_dockerci_extra_services(config=config, services=extra_services)
+    host_versions = {"pytest": pytest.__version__}
+    coverage = find_coverage(config)
+    if coverage is not None:
+        host_versions["coverage"] = coverage.version
+    engine = connect_engine(os.environ)
+    nonce = secrets.token_hex(8)
+    state_dir = state_directory(os.environ, settings.rootdir)
+    lease = record_owner(state_dir, run_id, nonce, engine.id)
+    plan = EnvironmentPlan(
+        run_id=run_id,
+        nonce=nonce,
+        rootdir=settings.rootdir,
+        state_dir=state_dir,
+        service=settings.service,
+        compose_files=settings.compose_files,
+        image_ref=settings.image_ref,
+        start=settings.start,
+        suite=settings.suite,
+        config_file=settings.config_file,
+        host_only=settings.host_suite,
+        container_root=settings.container_root,
+        environ=environ,
+        requirements=(
+            "pytest",
+            *settings.requirements,
+            *([] if coverage is None else [coverage.requirement]),
+        ),
+        host_versions=host_versions,
+        workers=settings.workers,
+        per_worker_stacks=settings.per_worker_stacks,
+        ready_timeout_seconds=settings.ready_timeout_seconds,
+        build_timeout_seconds=settings.build_timeout_seconds,
+        build_number=settings.build_number,
+        allow=settings.allow,
+        lease=lease,
+        reaper_image=settings.reaper_image,
+        is_strict=settings.is_strict,
+        edit_compose_files=lambda files: _call(
+            hook.pytest_dockerci_compose_files, config=config, files=files
+        ),
+        edit_build_args=lambda args: _call(hook.pytest_dockerci_build_args, config=config, args=args),
+        edit_model=lambda model: _call(hook.pytest_dockerci_compose_model, config=config, model=model),
+        edit_tags=lambda tags: _call(hook.pytest_dockerci_tags, config=config, tags=tags),
+        only_collects=config.option.collectonly,
+        known_image=last_image(state_dir, settings.service) if config.option.collectonly else None,
+        extra_services=extra_services,
+    )
+    return Environment(engine, plan, progress)
+
+
+def _call(hook: Callable[..., object], **arguments: object) -> None:
+    hook(**arguments)

@@ -1,0 +1,55 @@
+"""What a run showed on the terminal, freed of what differs by nature. Pure.
+
+Left out: the header (versions, rootdir, plugins), the plugin's own lines, times, the width of
+rulers, and the block of ``--durations``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+
+from differential.comparison import without_variable
+
+_RULER = re.compile(r"^(=+|-+|_+|!+) (.*?) ?(=+|-+|_+|!+)?$")
+_AGE = re.compile(r"\(cache from \d+:\d\d:\d\d ago,")
+_SECONDS = re.compile(r"\b\d+\.\d\ds\b( \(\d+:\d\d:\d\d\))?")
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
+_HEADER_ENDS = ("collecting ", "collected ")
+
+
+def comparable_lines(text: str, places: Sequence[str]) -> list[str]:
+    """The lines of a run's output that plain pytest shows as well."""
+    lines = _AGE.sub("(cache from T ago,", _COLOUR.sub("", without_variable(text, places))).splitlines()
+    return list(_without_blocks(_without_header(lines)))
+
+
+def text_differences(ours: Sequence[str], plain: Sequence[str]) -> list[str]:
+    """The lines that differ, as a diff without context: ``-`` here only, ``+`` by hand only."""
+    return [
+        line
+        for line in difflib.unified_diff(ours, plain, "through the plugin", "by hand", lineterm="", n=0)
+        if not line.startswith(("---", "+++", "@@"))
+    ]
+
+
+def _without_header(lines: Sequence[str]) -> Iterator[str]:
+    in_header = any(" test session starts " in line for line in lines)
+    for line in lines:
+        if in_header and line.startswith(_HEADER_ENDS):
+            in_header = False
+        if not in_header:
+            yield line
+
+
+def _without_blocks(lines: Iterator[str]) -> Iterator[str]:
+    """Without the plugin's own lines and the durations; rulers and times made equal."""
+    left_out = False
+    for line in lines:
+        ruler = _RULER.match(line)
+        if ruler is not None:
+            left_out = ruler[2] == "dockerci" or "slowest" in ruler[2]
+        if left_out or line.startswith("dockerci:"):
+            continue
+        yield _SECONDS.sub("T", f"== {ruler[2]}" if ruler is not None else line)
