@@ -254,7 +254,12 @@ class RemoteRun:
             come = self._take(up_to)
         self._hand_over(*come)
 
-    def _take(self, up_to: TestRecord | None) -> tuple[list[wire.Warned], list[tuple[str, str]]]:
+    def _take(
+        self, up_to: TestRecord | None, *, with_debugger: bool = False
+    ) -> tuple[list[wire.Warned], list[tuple[str, str]]]:
+        if up_to is None and self.is_in_debugger and not with_debugger:
+            # Waits until the terminal is lent: a key typed at its prompt before that would not be the debugger's.
+            return [], []
         warnings, self._pending_warnings = self._pending_warnings, []
         return warnings, self._printed.take(up_to)
 
@@ -274,7 +279,6 @@ class RemoteRun:
     def serve_debugger(self, is_over: Callable[[], bool]) -> None:
         """Lend the terminal to a debugger that asks for it, until the condition holds; from pytest's thread."""
         if self.is_in_debugger:
-            self.deliver()
             self._listener.lend_terminal(self, is_over)
 
     def show(self, is_over: Callable[[], bool], on_terminal: Callable[[bytes], None]) -> None:
@@ -288,7 +292,7 @@ class RemoteRun:
             self._changed.wait_for(lambda: bool(self._printed) or not self.is_in_debugger or is_over(), 0.5)
             if is_over():
                 return
-            warnings, output = self._take(None)
+            warnings, output = self._take(None, with_debugger=True)
         self._hand_over(warnings, [])
         for stream, text in output:
             if stream == TERMINAL:
@@ -318,7 +322,7 @@ class RemoteRun:
                 )
                 if is_there():
                     return
-                come = self._take(None) if shows or self.is_in_debugger else ([], [])
+                come = self._take(None) if shows else ([], [])
             self._hand_over(*come)
             if self._lost is not None:
                 raise self._lost

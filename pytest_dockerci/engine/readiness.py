@@ -69,9 +69,11 @@ class Failed:
 
     Attributes:
         cause: What happened.
+        why: What the engine says of it; empty where it says nothing.
     """
 
     cause: str
+    why: str = ""
 
 
 Verdict = Ready | NotReady | Failed
@@ -114,7 +116,7 @@ def judge(
         case "restarting":
             return NotReady(reason=f"restarting after {shown_end(seen)} (restart {seen.restarts + 1})")
         case "created" if seen.error:
-            return Failed(cause=f"could not be started: {seen.error}")
+            return Failed(cause="could not be started", why=seen.error)
         case "absent":
             return NotReady(reason="not created yet")
         case _:
@@ -129,10 +131,10 @@ def _judge_ended(seen: Observation, *, must_complete: bool) -> Verdict:
         and (must_complete or not seen.health)
     ):
         return Ready(how=HOW_COMPLETED)
-    cause = f"could not be started: {seen.error}" if seen.error else f"ended with {shown_end(seen)}"
+    cause = "could not be started" if seen.error else f"ended with {shown_end(seen)}"
     if seen.restarts:
         cause += f", after {seen.restarts} restarts"
-    return Failed(cause=cause)
+    return Failed(cause=cause, why=seen.error)
 
 
 def _judge_running(seen: Observation, guess_after_seconds: float) -> Verdict:

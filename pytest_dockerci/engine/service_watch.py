@@ -107,4 +107,6 @@ def loss(seen: Observation, *, must_complete: bool) -> str:
     One that its restart policy starts again is not lost, and one that turns unhealthy may be busy.
     """
     verdict = judge(replace(seen, is_listening=None), must_complete=must_complete, guess_after_seconds=0.0)
-    return verdict.cause if isinstance(verdict, Failed) else ""
+    if not isinstance(verdict, Failed):
+        return ""
+    return f"{verdict.cause}: {verdict.why}" if verdict.why else verdict.cause

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from pytest_dockerci.engine.command import mask_secrets
 from pytest_dockerci.engine.readiness import (
     GUESS_AFTER_SECONDS,
     Failed,
@@ -166,10 +167,12 @@ class Waiting:
                 # Healthy once is ready: what comes later is the tests' business.
                 watch.reason = reason
                 return watch.readiness is not None
-            case Failed(cause=cause):
+            case Failed(cause=cause, why=why):
                 raise ServiceNotReadyError(
                     f'service "{watch.shown_name}" {cause}',
-                    fix=f'correct "{watch.service}"; its log says why',
+                    why=mask_secrets(why),
+                    fix=f'correct "{watch.service}"'
+                    + (" in the Compose file" if why else "; its log says why"),
                     output_title=f'log of "{watch.service}"',
                     output=watch.stack.log_lines(container_id),
                 )

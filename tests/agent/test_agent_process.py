@@ -7,8 +7,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from local_environment import LocalStream
@@ -17,7 +18,7 @@ from pytest_dockerci.agent import wire
 from pytest_dockerci.agent_program import agent_arguments
 from pytest_dockerci.collection_failure import ContainerPytestError
 from pytest_dockerci.errors import DockerCIError
-from pytest_dockerci.listener import Listener
+from pytest_dockerci.listener import Borrower, Listener
 from pytest_dockerci.remote_run import RemoteRun
 from pytest_dockerci.worker_ledger import TestRecord
 
@@ -31,6 +32,7 @@ class Agent:
         self.root = root
         self.output: list[tuple[str, str]] = []
         self.warnings: list[wire.Warned] = []
+        self.on_terminal = b""
         self.stream = LocalStream([sys.executable, *agent_arguments()], dict(os.environ), root)
         self.run = RemoteRun(
             self.stream,
@@ -39,13 +41,29 @@ class Agent:
                 show_output=lambda stream, text: self.output.append((stream, text)),
                 record_warning=self.warnings.append,
                 measured=lambda _: None,
-                lend_terminal=lambda *_: None,
+                lend_terminal=self._lend_terminal,
             ),
             changed=threading.Condition(),
             arrived=lambda _: None,
         )
 
-    def start(self, source: str, *args: str, timeout_seconds: float = 0.0) -> None:
+    def _lend_terminal(self, borrower: Borrower, is_over: Callable[[], bool]) -> None:
+        """Somebody who lets every test go on."""
+        borrower.type("continue\n")
+        while borrower.is_in_debugger and not is_over():
+            borrower.show(is_over, self._show_on_terminal)
+        borrower.show(is_over, self._show_on_terminal)
+
+    def _show_on_terminal(self, data: bytes) -> None:
+        self.on_terminal += data
+
+    def start(
+        self,
+        source: str,
+        *args: str,
+        timeout_seconds: float = 0.0,
+        terminal: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """Start a worker whose suite is this file."""
         (self.root / "test_it.py").write_text(source)
         self.run.start(
@@ -58,6 +76,7 @@ class Agent:
                 known_ini=[],
                 phase_timeout_seconds=timeout_seconds,
                 coverage={},
+                terminal=dict(terminal),
             )
         )
 
@@ -346,6 +365,24 @@ def test_tests_run_ahead_and_wait_after_a_failure(agent: Agent) -> None:
     finished = agent.end()
     assert (finished.received, finished.reported) == (3, 2)
     assert not (agent.root / "ran").exists()
+
+
+@pytest.mark.parametrize("wait", ["for one test", "for any"])
+def test_a_prompt_is_shown_on_the_lent_terminal_only(agent: Agent, wait: str) -> None:
+    """However late it is lent: what is typed at a prompt before that would reach the host instead."""
+    terminal = {"kind": "terminal", "type": "xterm", "rows": "50", "columns": "100"}
+    agent.start("def test_it():\n    breakpoint()\n", terminal=terminal)
+    agent.run.collection()
+    agent.run.dispatch([0], wire.THEN_END)
+    until(lambda: agent.run.is_in_debugger)
+    time.sleep(0.5)  # by now the prompt has come, too
+    if wait == "for any":
+        agent.run.deliver()
+        agent.run.serve_debugger(lambda: False)
+    record = agent.run.record(0)
+    assert words([record]) == ["passed passed passed"]
+    assert b"(Pdb) continue" in agent.on_terminal
+    assert not [text for _, text in agent.output if "(Pdb)" in text]
 
 
 def test_a_test_once_more(agent: Agent) -> None:

@@ -25,7 +25,7 @@ from pytest_dockerci.engine.readiness import (
         (Observation(state="created"), NotReady(reason="created")),
         (
             Observation(state="created", error="port is taken"),
-            Failed(cause="could not be started: port is taken"),
+            Failed(cause="could not be started", why="port is taken"),
         ),
         (Observation(state="running", health="healthy"), Ready(how=HOW_HEALTHY)),
         (
