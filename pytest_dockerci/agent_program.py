@@ -9,9 +9,11 @@ from importlib import resources
 _MODULES = (
     "frames",
     "message",
+    "alive_message",
     "limits_message",
     "measured_message",
     "terminal_message",
+    "patient_writer",
     "debugger_device",
     "debugging",
     "schema",

@@ -1,4 +1,4 @@
-"""What to say when the channel to an agent has ended or is damaged. Pure."""
+"""What to say when the channel to an agent has ended, is silent, or is damaged. Pure."""
 
 from __future__ import annotations
 
@@ -6,20 +6,51 @@ from collections.abc import Sequence
 
 from pytest_dockerci.errors import AgentLostError, DockerCIError, ProtocolError
 
+_KILLED = "the agent was killed; its container runs"
+_HANGS = "its container runs, and does nothing"
 
-def hung_up(name: str, error: Exception, said: Sequence[str]) -> DockerCIError:
+
+def hung_up(name: str, error: str, trouble: str, said: Sequence[str]) -> DockerCIError:
     """The channel has ended before the agent's end frame.
 
     Args:
         name: How messages call the container.
-        error: What reading met.
+        error: What reading or writing met; may be empty.
+        trouble: What the engine says is wrong; may be empty.
         said: What was printed there before, in parts.
     """
-    return AgentLostError(
-        f"{name}: the connection to the agent ended",
-        why=str(error) or "the container's side hung up: the agent or the whole container was killed",
-        output_title="what was printed before",
-        output="\n".join(text for text in said if text).splitlines(),
+    return _lost(f"{name}: the connection to the agent ended", trouble or error or _KILLED, said)
+
+
+def silent(name: str, seconds: float, trouble: str, said: Sequence[str]) -> DockerCIError:
+    """Nothing has come for so long that nothing is expected any more.
+
+    Args:
+        name: How messages call the container.
+        seconds: How long.
+        trouble: What the engine says is wrong; may be empty.
+        said: What was printed there before, in parts.
+    """
+    return _lost(f"{name}: the agent has said nothing for {seconds:.0f} s", trouble or _HANGS, said)
+
+
+class BeyondReplacementError(AgentLostError):
+    """An agent was lost, and no other can be started in its place."""
+
+
+def beyond_replacement(loss: DockerCIError, error: DockerCIError) -> BeyondReplacementError:
+    """The end of a run whose container is of no use any more.
+
+    Args:
+        loss: How the agent was lost.
+        error: What came of the attempt to start another one.
+    """
+    return BeyondReplacementError(
+        loss.what,
+        why=f"{loss.why}\n{error.what}: {error.why}" if loss.why in (_KILLED, _HANGS) else loss.why,
+        fix="run again; a run ends when its engine or its containers are stopped, frozen or removed",
+        output_title=loss.output_title,
+        output=loss.output,
     )
 
 
@@ -29,4 +60,13 @@ def damaged(name: str, why: str) -> DockerCIError:
         f"{name}: the channel to the agent is damaged",
         why=why,
         fix="run again; if it happens again, report it with this text",
+    )
+
+
+def _lost(what: str, why: str, said: Sequence[str]) -> DockerCIError:
+    return AgentLostError(
+        what,
+        why=why,
+        output_title="what was printed before",
+        output=[line for text in said for line in text.splitlines()],
     )

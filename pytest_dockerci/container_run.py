@@ -16,8 +16,9 @@ import pytest
 
 from pytest_dockerci.agent import wire
 from pytest_dockerci.byte_stream import ByteStream
+from pytest_dockerci.channel_failure import BeyondReplacementError, beyond_replacement
 from pytest_dockerci.collection_difference import require_same
-from pytest_dockerci.errors import AgentLostError, DockerCIError
+from pytest_dockerci.errors import AgentLostError, DockerCIError, NotRunError
 from pytest_dockerci.items import ContainerItem, ContainerTree
 from pytest_dockerci.lazy_stream import LazyStream
 from pytest_dockerci.listener import Listener
@@ -25,16 +26,13 @@ from pytest_dockerci.paths import PathMap
 from pytest_dockerci.remote_run import RemoteRun
 from pytest_dockerci.segments import split_at_host_tests
 from pytest_dockerci.verdict import Proof
+from pytest_dockerci.worker_death import lost_in
 from pytest_dockerci.worker_ledger import Collection, TestRecord
 
 _FINISH_TIMEOUT_SECONDS = 60.0
 _MAX_UNEXPLAINED_DEATHS = 3
 # As many results as an agent may hold back, which are lost with it.
 _CAREFUL_TESTS = 256
-
-
-class NotRunError(DockerCIError):
-    """A test that was not run, and why."""
 
 
 class ContainerRun:
@@ -171,6 +169,8 @@ class ContainerRun:
             if agent.waiting_after in self._taken:
                 agent.proceed()
             is_gone = agent.has_died and not agent.has_record(index)
+            if is_gone and agent.loss is not None and agent.running == index:
+                return self._explain_loss(agent, index, agent.loss)
             if is_gone or index in self._taken or not agent.is_asked_for(index):
                 self._dispatch_from(index)
         return self._record_of(index)
@@ -186,6 +186,7 @@ class ContainerRun:
         """Ask for a test and, with one worker, for all that follow it up to the next host test."""
         worker = self._worker_of.get(index, 0)
         agent = self._agents[worker]
+        segment, then = self._segment_of.get(index, [index]), self._then_of.get(index, wire.THEN_SESSION)
         if agent.has_died:
             agent = self._revive(worker)
         if index in self._taken or self.workers > 1:
@@ -193,13 +194,9 @@ class ContainerRun:
             agent.dispatch([index], wire.THEN_SESSION)
         elif self._careful_tests:
             self._careful_tests -= 1
-            following = [
-                *self._segment_of.get(index, [index])[1:2],
-                self._then_of.get(index, wire.THEN_SESSION),
-            ]
-            agent.dispatch([index], following[0])
+            agent.dispatch([index], [*segment[1:2], then][0])
         else:
-            agent.dispatch(self._segment_of.get(index, [index]), self._then_of.get(index, wire.THEN_SESSION))
+            agent.dispatch(segment, then)
 
     def _explain_loss(self, agent: RemoteRun, index: int, error: DockerCIError) -> TestRecord:
         """The record of a test whose agent went away without naming it.
@@ -211,15 +208,19 @@ class ContainerRun:
             self.failure = self._broken_off
             if agent.running != index:
                 raise error
-            return _lost_in(index, error)
+            return lost_in(index, error)
         if agent.running != index or self._unexplained_deaths >= _MAX_UNEXPLAINED_DEATHS:
             raise error
-        if agent.is_lost and len(agent.outstanding) > 1:
+        if agent.loss is not None and len(agent.outstanding) > 1:
             self._careful_tests = _CAREFUL_TESTS
-            self._dispatch_from(index)
+            try:
+                self._dispatch_from(index)
+            except BeyondReplacementError as beyond:
+                self.failure = beyond
+                return lost_in(index, error)
             return self._record_of(index)
         self._unexplained_deaths += 1
-        return _lost_in(index, error)
+        return lost_in(index, error)
 
     def break_off(self, error: DockerCIError) -> None:
         """What all tests need is gone: those that run fail with it, no other is run. From any thread."""
@@ -229,18 +230,26 @@ class ContainerRun:
 
     def _revive(self, worker: int) -> RemoteRun:
         """A fresh worker, and a fresh agent where that is gone as well; it must collect the same tests."""
-        if self.workers > 1:
-            self._orphans[worker] += self._agents[worker].take_back()
-        self._deaths.append(self._agents[worker].obituary)
-        if self._agents[worker].is_lost:
-            self._agents[worker].close()
-            self._agents[worker] = self._new_agent(worker)
-            self._agents[worker].open()
         agent = self._agents[worker]
+        if self.workers > 1:
+            self._orphans[worker] += agent.take_back()
+        self._deaths.append(agent.obituary)
+        if agent.loss is not None:
+            agent.close()
+            agent = self._replacement(worker, agent.loss)
+        self._agents[worker] = agent
         agent.start(self._start(worker))
         collection = agent.collection()
         if self._collection is not None:
             require_same(self._collection, collection, agent.name)
+        return agent
+
+    def _replacement(self, worker: int, loss: DockerCIError) -> RemoteRun:
+        agent = self._new_agent(worker)
+        try:
+            agent.open()
+        except DockerCIError as error:
+            raise beyond_replacement(loss, error) from error
         return agent
 
     def _new_agent(self, worker: int) -> RemoteRun:
@@ -374,7 +383,7 @@ class ContainerRun:
             if not agent.has_died:
                 continue
             self._deaths.append(agent.obituary)
-            if not agent.is_lost:
+            if agent.loss is None:
                 start = self._start(worker)
                 agent.start(replace(start, coverage={**start.coverage, "left_behind": True}))
                 with suppress(AgentLostError):
@@ -385,11 +394,3 @@ class ContainerRun:
         """Hang up on every agent; safe to repeat."""
         for agent in self._agents:
             agent.close()
-
-
-def _lost_in(index: int, error: DockerCIError) -> TestRecord:
-    """The record of the test that ran when an agent, or what it needs, was lost."""
-    cause = f"{error.what}: {error.why}" if error.why else error.what
-    return TestRecord(
-        died=wire.WorkerDied(index=index, when="call", cause=cause, output="\n".join(error.output))
-    )

@@ -105,6 +105,10 @@ class ServiceNotReadyError(DockerCIError):
     """A service died, never became healthy, or could not be started."""
 
 
+class NotRunError(DockerCIError):
+    """A test that was not run, and why."""
+
+
 class ServiceLostError(DockerCIError):
     """A service that was ready has ended while tests ran."""
 

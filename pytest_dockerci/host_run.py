@@ -393,7 +393,7 @@ class HostRun:
         if not self.leftovers:
             return None
         return CleanupError(
-            f"{len(self.leftovers)} objects of this run are still on the engine",
+            "this run leaves something on the engine",
             why="\n".join(self.leftovers),
-            fix="dockerci gc",
+            fix="`dockerci gc` removes it, and so does the next run",
         )

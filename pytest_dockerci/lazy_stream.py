@@ -15,9 +15,9 @@ class LazyStream:
         self._worker = worker
         self._stream: ByteStream | None = None
 
-    def read(self) -> bytes:
-        """The next bytes; none before anything was written."""
-        return b"" if self._stream is None else self._stream.read()
+    def read(self, timeout_seconds: float) -> bytes:
+        """As `ByteStream.read`; at its end before anything was written."""
+        return b"" if self._stream is None else self._stream.read(timeout_seconds)
 
     def write(self, data: bytes, /) -> None:
         """Open the channel if it is not open; write all of it."""
@@ -29,6 +29,10 @@ class LazyStream:
         """Hang up."""
         if self._stream is not None:
             self._stream.close()
+
+    def trouble(self) -> str:
+        """As `ByteStream.trouble`."""
+        return "" if self._stream is None else self._stream.trouble()
 
     def stderr_tail(self) -> str:
         """The end of what the other side wrote to its standard error."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from pytest_dockerci.agent import frames, wire
+from pytest_dockerci.agent import wire
 from pytest_dockerci.agent_program import bootstrap
 from pytest_dockerci.byte_stream import ByteStream
-from pytest_dockerci.channel_failure import damaged, hung_up
+from pytest_dockerci.channel_reader import ChannelReader
 from pytest_dockerci.collection_failure import no_collection
 from pytest_dockerci.errors import AgentLostError, DockerCIError, ProtocolError
 from pytest_dockerci.listener import Listener
@@ -21,6 +21,8 @@ from pytest_dockerci.printed_output import TERMINAL, PrintedOutput
 from pytest_dockerci.worker_ledger import Collection, TestRecord, WorkerLedger
 
 _OUTPUT_TAIL_CHARACTERS = 16384
+# Who reads a channel knows within this time why nothing can be written any more.
+_EXPLANATION_SECONDS = 2.0
 
 
 class RemoteRun:
@@ -60,6 +62,9 @@ class RemoteRun:
         self._printed = PrintedOutput()
         self._closed = False
         self._ledger = WorkerLedger()
+        self._channel = ChannelReader(
+            stream, name=name, take=self._take_messages, output_tail=lambda: self._output_tail
+        )
         self._reader = threading.Thread(target=self._read, name=f"dockerci {name}", daemon=True)
 
     # Host to agent
@@ -139,9 +144,11 @@ class RemoteRun:
     def _write(self, data: bytes) -> None:
         try:
             self._stream.write(data)
-        except OSError as error:
-            # The reading thread knows more about why, if it has noticed.
-            self._lose(self._lost or self._hung_up(error, ""))
+        except (OSError, AgentLostError) as error:
+            if self._reader.is_alive():
+                self._reader.join(_EXPLANATION_SECONDS)
+            if self._lost is None:
+                self._lose(self._channel.hung_up(str(error)))
 
     # Agent to host
 
@@ -171,9 +178,9 @@ class RemoteRun:
         return self._ledger.died is not None or self._lost is not None
 
     @property
-    def is_lost(self) -> bool:
-        """True when the agent itself is gone, not just its worker."""
-        return self._lost is not None
+    def loss(self) -> DockerCIError | None:
+        """How the agent itself was lost, not just its worker."""
+        return self._lost
 
     @property
     def obituary(self) -> str:
@@ -274,7 +281,7 @@ class RemoteRun:
     @property
     def is_in_debugger(self) -> bool:
         """True while a debugger in the worker has the host's terminal."""
-        return self._has_debugger and not self._ledger.has_ended and not self.is_lost
+        return self._has_debugger and not self._ledger.has_ended and self._lost is None
 
     def serve_debugger(self, is_over: Callable[[], bool]) -> None:
         """Lend the terminal to a debugger that asks for it, until the condition holds; from pytest's thread."""
@@ -316,7 +323,10 @@ class RemoteRun:
                 # Short waits, so that output shows while a test runs.
                 self._changed.wait_for(
                     lambda: (
-                        is_there() or self.is_lost or self.is_in_debugger or (shows and bool(self._printed))
+                        is_there()
+                        or self._lost is not None
+                        or self.is_in_debugger
+                        or (shows and bool(self._printed))
                     ),
                     1.0,
                 )
@@ -336,33 +346,13 @@ class RemoteRun:
     # The reading thread
 
     def _read(self) -> None:
-        decoder = wire.Decoder()
-        preamble: frames.PreambleScanner | None = frames.PreambleScanner()
-        try:
-            while True:
-                data = self._stream.read()
-                if not data:
-                    raise EOFError  # noqa: TRY301 - one place judges how the channel ended
-                if preamble is not None:
-                    rest = preamble.feed(data)
-                    if rest is None:
-                        continue
-                    preamble, data = None, rest
-                decoder.feed(data)
-                with self._changed:
-                    for message in decoder.messages():
-                        self._file(message)
-                    self._changed.notify_all()
-        except (EOFError, OSError) as error:
-            noise = preamble.noise.decode("utf-8", "replace") if preamble is not None else ""
-            self._lose(self._hung_up(error, noise))
-        except wire.WireError as error:
-            self._lose(damaged(self.name, str(error)))
-        except Exception as error:  # noqa: BLE001 - whatever ends this thread, pytest must not wait for it forever
-            self._lose(damaged(self.name, f"{type(error).__name__}: {error}"))
+        self._lose(self._channel.read())
 
-    def _hung_up(self, error: Exception, noise: str) -> DockerCIError:
-        return hung_up(self.name, error, (noise, self._output_tail, self._stream.stderr_tail()))
+    def _take_messages(self, messages: Iterator[wire.Message]) -> None:
+        with self._changed:
+            for message in messages:
+                self._file(message)
+            self._changed.notify_all()
 
     def _lose(self, error: DockerCIError) -> None:
         with self._changed:
@@ -377,6 +367,8 @@ class RemoteRun:
                     raise wire.WireError(
                         f"it speaks protocol {message.protocol}, not {wire.PROTOCOL_VERSION}"
                     )
+            case wire.Alive():
+                pass
             case wire.Warned():
                 self._pending_warnings.append(message)
             case wire.Measured():

@@ -6,8 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from pytest_dockerci.agent import wire
+from pytest_dockerci.worker_ledger import TestRecord
+
 if TYPE_CHECKING:
-    from pytest_dockerci.agent import wire
+    from pytest_dockerci.errors import DockerCIError
     from pytest_dockerci.paths import PathMap
 
 _MAX_LINES = 60
@@ -31,6 +34,14 @@ class WorkerDiedError(Exception):
         if printed:
             lines += ["what it printed last:", *(f"  {line}" for line in printed)]
         super().__init__("\n".join(lines))
+
+
+def lost_in(index: int, error: DockerCIError) -> TestRecord:
+    """The record of the test that ran when an agent, or what it needs, was lost."""
+    cause = f"{error.what}: {error.why}" if error.why else error.what
+    return TestRecord(
+        died=wire.WorkerDied(index=index, when="call", cause=cause, output="\n".join(error.output))
+    )
 
 
 def phase_of_death(died: wire.WorkerDied) -> str:

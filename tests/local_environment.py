@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -42,10 +43,16 @@ class LocalStream:
             start_new_session=True,
         )
 
-    def read(self) -> bytes:
+    def read(self, timeout_seconds: float) -> bytes:
         """As `ByteStream.read`."""
         assert self._process.stdout is not None
+        if not select.select([self._process.stdout], [], [], timeout_seconds)[0]:
+            raise TimeoutError
         return self._process.stdout.read(1 << 16) or b""
+
+    def trouble(self) -> str:
+        """As `ByteStream.trouble`: nobody watches a process from outside."""
+        return ""
 
     def write(self, data: bytes, /) -> None:
         """As `ByteStream.write`."""

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import select
+import time
 from collections import deque
 from typing import Deque, Optional
 
@@ -53,6 +54,7 @@ class Channel:
         self._decoder = wire.Decoder()
         self._received: Deque[wire.Message] = deque()
         self._process = os.getpid()
+        self._sent_monotonic = time.monotonic()
 
     def send(self, message: wire.Message) -> None:
         """Send one message whole.
@@ -66,6 +68,12 @@ class Channel:
         """Send a message that is JSON already; errors as for `send`."""
         if os.getpid() == self._process:
             write_all(self._write_descriptor, self._encoder.frame(payload))
+            self._sent_monotonic = time.monotonic()
+
+    @property
+    def idle_seconds(self) -> float:
+        """How long nothing has been sent."""
+        return time.monotonic() - self._sent_monotonic
 
     def receive(self, *, wait: bool) -> Optional[wire.Message]:
         """The next message; None when there is none and `wait` is false.

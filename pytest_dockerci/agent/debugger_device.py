@@ -8,6 +8,8 @@ import termios
 from contextlib import suppress
 from typing import Any, Dict, List, Optional
 
+from .patient_writer import PatientWriter
+
 # The last byte that a worker writes to the terminal before it gives it back.
 END_MARK = b"\0"
 
@@ -29,7 +31,6 @@ class DebuggerDevice:
 
     def __init__(self, described: Dict[str, str]) -> None:
         self.read_descriptor: Optional[int] = None
-        self._pending = b""
         self._ends = False
         if described["kind"] == "terminal":
             self._descriptor, self.worker_descriptor = pty.openpty()
@@ -38,23 +39,22 @@ class DebuggerDevice:
         else:
             self.worker_descriptor, self._descriptor = os.pipe()
         self._open = [self._descriptor, self.worker_descriptor]
-        os.set_blocking(self._descriptor, False)
+        self._typed = PatientWriter(self._descriptor)
         self.resize(*(int(described.get(name, "0")) for name in ("rows", "columns")))
 
     def write(self, text: str) -> None:
         """Take what was typed; empty at the end of the input."""
-        self._pending += text.encode("utf-8", "surrogateescape")
         self._ends = self._ends or not text
+        if self._descriptor in self._open:
+            self._typed.write(text.encode("utf-8", "surrogateescape"))
         self.flush()
 
     def flush(self) -> None:
         """Hand on as much of it as the worker's end takes."""
         if self._descriptor not in self._open:
             return
-        with suppress(BlockingIOError):
-            while self._pending:
-                self._pending = self._pending[os.write(self._descriptor, self._pending) :]
-        if self._ends and not self._pending and self.read_descriptor is None:
+        self._typed.flush()
+        if self._ends and not self._typed.has_pending and self.read_descriptor is None:
             self._close(self._descriptor)
 
     def resize(self, rows: int, columns: int) -> None:

@@ -16,6 +16,7 @@ from typing import Iterable, List, Optional, Tuple
 import dockerci_agent  # type: ignore[import-not-found]
 
 from . import frames, wire
+from .alive_message import ALIVE_SECONDS
 from .channel import Channel, claim_descriptor, write_all
 from .worker_process import WorkerProcess
 
@@ -72,17 +73,21 @@ class Supervisor:
             pass  # the host is gone: there is nobody to tell
         finally:
             if self._worker is not None:
-                self._worker.kill()
+                self._worker.close()
 
     def _wait(self) -> None:
         descriptors = [self._host.read_descriptor]
-        timeout: Optional[float] = None
+        writable: List[int] = []
+        timeout = max(0.0, ALIVE_SECONDS - self._host.idle_seconds)
         if self._worker is not None:
             descriptors += self._worker.readable_descriptors()
-            timeout = _POLL_SECONDS
+            writable = self._worker.writable_descriptors()
+            timeout = min(timeout, _POLL_SECONDS)
             if self._passed:
                 timeout = max(0.0, self._batch_deadline - time.monotonic())
-        select.select(descriptors, [], [], timeout)
+        select.select(descriptors, writable, [], timeout)
+        if self._host.idle_seconds >= ALIVE_SECONDS:
+            self._host.send(wire.Alive())
 
     def _serve_host(self) -> None:
         while True:
@@ -91,7 +96,7 @@ class Supervisor:
                 return
             if isinstance(message, wire.Start):
                 if self._worker is not None:
-                    self._worker.kill()
+                    self._worker.close()
                 self._worker = self._start(message)
             elif isinstance(message, (wire.TerminalInput, wire.TerminalSize)):
                 self._serve_device(message)
@@ -126,8 +131,7 @@ class Supervisor:
             self._pass_on(worker, payload)
         self._send_output(worker)
         self._send_shown(worker.shown())
-        if worker.device is not None:
-            worker.device.flush()
+        worker.flush()
         if self._passed and time.monotonic() >= self._batch_deadline:
             self._send_passed()
         worker.enforce_timeout()
@@ -142,6 +146,7 @@ class Supervisor:
                 self._host.send(worker.finished)
             else:
                 self._host.send(worker.obituary())
+            worker.close()
             self._worker = None
 
     def _pass_on(self, worker: WorkerProcess, payload: bytes) -> None:

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, field, fields
 from typing import Any, Dict, Iterator, List, Tuple, Type
 
+from .alive_message import Alive as Alive
 from .frames import FrameDecoder, FrameEncoder
 from .frames import WireError as WireError
 from .limits_message import Limits as Limits
@@ -309,6 +310,7 @@ MESSAGES: Dict[str, Type[Message]] = {
         TerminalInput,
         TerminalSize,
         Hello,
+        Alive,
         Configured,
         Sides,
         Nodes,

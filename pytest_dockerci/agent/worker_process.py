@@ -10,8 +10,8 @@ from contextlib import suppress
 from typing import Dict, Iterator, List, Optional, Tuple
 
 from . import memory_limit, wire
-from .channel import Channel
 from .debugger_device import END_MARK, DebuggerDevice
+from .patient_writer import PatientWriter
 
 _TAIL_BYTES = 16384
 _READ_BYTES = 1 << 16
@@ -73,9 +73,9 @@ class WorkerProcess:
             assert pipe is not None  # noqa: S101 - both are PIPE above
             os.set_blocking(pipe.fileno(), False)
             self._streams[pipe.fileno()] = name
-        self._to_worker = to_worker[1]
-        self._channel = Channel(from_worker[0], to_worker[1])
-        self._send_raw(bootstrap)
+        self._encoder = wire.Encoder()
+        self._asked = PatientWriter(to_worker[1])
+        self._ask(bootstrap)
         self.send(start)
 
     def readable_descriptors(self) -> List[int]:
@@ -83,15 +83,24 @@ class WorkerProcess:
         shown = self.device.read_descriptor if self._awaits_end_mark and self.device is not None else None
         return [*self._streams, *(each for each in (self._frames, shown) if each is not None)]
 
-    def send(self, message: wire.Message) -> None:
-        """Send to the worker; one that is gone is noticed elsewhere."""
-        with suppress(OSError):
-            self._channel.send(message)
+    def writable_descriptors(self) -> List[int]:
+        """What to wait for, to `flush` then."""
+        return [self._asked.descriptor] if self._asked.has_pending else []
 
-    def _send_raw(self, data: bytes) -> None:
+    def send(self, message: wire.Message) -> None:
+        """Send to the worker, when it takes it; one that is gone is noticed elsewhere."""
+        self._ask(self._encoder.encode(message))
+
+    def _ask(self, data: bytes) -> None:
         with suppress(OSError):
-            while data:
-                data = data[os.write(self._to_worker, data) :]
+            self._asked.write(data)
+
+    def flush(self) -> None:
+        """Go on with what the worker did not take at once."""
+        with suppress(OSError):
+            self._asked.flush()
+        if self.device is not None:
+            self.device.flush()
 
     def payloads(self) -> Iterator[bytes]:
         """The messages that have come."""
@@ -229,6 +238,17 @@ class WorkerProcess:
             self._broken = self._broken or "it closed or overwrote the file descriptors of the agent"
             self.kill()
         return True
+
+    def close(self) -> None:
+        """End the worker, and close what is left of its pipes."""
+        self.kill()
+        if self._frames is not None:
+            os.close(self._frames)
+            self._frames = None
+        os.close(self._asked.descriptor)
+        for pipe in (self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                pipe.close()
 
     def kill(self) -> None:
         """End the worker and what it started in its session; safe to repeat."""

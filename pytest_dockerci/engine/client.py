@@ -16,6 +16,7 @@ import docker.errors
 import requests.exceptions
 from docker.tls import TLSConfig
 
+from pytest_dockerci.engine.api import CALL_TIMEOUT_SECONDS, Client
 from pytest_dockerci.engine.command import Commands, Completed
 from pytest_dockerci.engine.endpoint import Endpoint, find_endpoint
 from pytest_dockerci.errors import EngineUnreachableError
@@ -25,7 +26,6 @@ API_FLOOR = (1, 44)
 COMPOSE_FLOOR = (2, 24, 4)
 BUILDX_FLOOR = (0, 13)
 _CONNECT_TIMEOUT_SECONDS = 4
-_CALL_TIMEOUT_SECONDS = 60
 _POOL_SIZE = 64
 
 
@@ -175,7 +175,8 @@ def _connect(target: Endpoint) -> docker.DockerClient:
         )
     try:
         _knock(target)
-        client = docker.DockerClient(
+        client = Client(
+            target.shown,
             base_url=target.url,
             version="auto",
             timeout=_CONNECT_TIMEOUT_SECONDS,
@@ -184,7 +185,7 @@ def _connect(target: Endpoint) -> docker.DockerClient:
         )
     except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
         raise _unreachable(target, error) from error
-    client.api.timeout = _CALL_TIMEOUT_SECONDS
+    client.api.timeout = CALL_TIMEOUT_SECONDS
     return client
 
 

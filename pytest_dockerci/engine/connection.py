@@ -37,23 +37,32 @@ class Connection:
         # OpenSSL's connection objects are not to be entered by two threads at a time.
         self._tls_lock = threading.Lock()
         self._is_closed = False
+        self._readable = select.poll()
+        self._readable.register(plain, select.POLLIN)
         plain.settimeout(None)
         if self._is_encrypted:
             plain.setblocking(False)
 
-    def receive(self) -> bytes:
-        """Some bytes; empty when the other side, or `close`, ended the connection."""
-        try:
-            while True:
-                if not self._is_encrypted:
-                    return self._socket.recv(_CHUNK_BYTES)
-                try:
+    def receive(self, timeout_seconds: float | None = None) -> bytes:
+        """Some bytes; empty when the other side, or `close`, ended the connection.
+
+        Raises:
+            TimeoutError: Nothing came in this time.
+        """
+        milliseconds = None if timeout_seconds is None else timeout_seconds * 1000
+        while True:
+            try:
+                if self._is_encrypted:
                     with self._tls_lock:
                         return self._socket.recv(_CHUNK_BYTES)
-                except ssl.SSLWantReadError:
-                    select.select([self._socket], [], [])
-        except (OSError, ValueError):
-            return b""
+                if self._readable.poll(milliseconds):
+                    return self._socket.recv(_CHUNK_BYTES)
+            except ssl.SSLWantReadError:
+                if self._readable.poll(milliseconds):
+                    continue
+            except (OSError, ValueError):
+                return b""
+            raise TimeoutError
 
     def send(self, data: bytes) -> None:
         """Send all of it."""

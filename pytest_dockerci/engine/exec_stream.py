@@ -11,6 +11,7 @@ import docker.errors
 
 from pytest_dockerci.engine.connection import Connection, upgrade
 from pytest_dockerci.engine.frames import STDERR, Demultiplexer, FrameError
+from pytest_dockerci.engine.trouble import trouble_of
 from pytest_dockerci.errors import AgentLostError, DockerCIError
 
 if TYPE_CHECKING:
@@ -26,32 +27,42 @@ class ExecStream:
 
     Attributes:
         exec_id: The engine's name for it.
+        container_id: Its container.
     """
 
-    def __init__(self, engine: Engine, exec_id: str, connection: Connection, first_bytes: bytes) -> None:
+    def __init__(
+        self, engine: Engine, exec_id: str, container_id: str, connection: Connection, first_bytes: bytes
+    ) -> None:
         self.exec_id = exec_id
+        self.container_id = container_id
         self._engine = engine
         self._connection = connection
         self._demultiplexer = Demultiplexer()
         self._pieces: list[tuple[int, bytes]] = list(self._demultiplexer.feed(first_bytes))
         self._stderr = bytearray()
 
-    def read(self) -> bytes:
-        """The next bytes of standard output; empty at the end. Blocks."""
-        while piece := self.read_piece():
+    def read(self, timeout_seconds: float | None = None) -> bytes:
+        """The next bytes of standard output; empty at the end.
+
+        Raises:
+            AgentLostError: The engine sent what its API does not allow.
+            TimeoutError: Nothing came in this time.
+        """
+        while piece := self.read_piece(timeout_seconds):
             number, payload = piece
             if number != STDERR:
                 return payload
         return b""
 
-    def read_piece(self) -> tuple[int, bytes] | None:
-        """The next bytes of either output with the number of their stream; None at the end. Blocks.
+    def read_piece(self, timeout_seconds: float | None = None) -> tuple[int, bytes] | None:
+        """The next bytes of either output with the number of their stream; None at the end.
 
         Raises:
             AgentLostError: The engine sent what its API does not allow.
+            TimeoutError: Nothing came in this time.
         """
         while not self._pieces:
-            data = self._connection.receive()
+            data = self._connection.receive(timeout_seconds)
             if not data:
                 return None
             try:
@@ -78,6 +89,10 @@ class ExecStream:
     def close(self) -> None:
         """Hang up; a blocked `read` returns. The command is not ended by this alone."""
         self._connection.close()
+
+    def trouble(self) -> str:
+        """What is wrong with the container or the engine; empty when nothing is. Takes a few seconds at most."""
+        return trouble_of(self._engine, self.container_id)
 
     def stderr_tail(self) -> str:
         """The last 64 KiB that were read of standard error."""
@@ -139,4 +154,4 @@ def open_exec(
         raise DockerCIError(
             f"no command can be started in container {container_id[:12]}", why=str(why)
         ) from error
-    return ExecStream(engine, exec_id, connection, first_bytes)
+    return ExecStream(engine, exec_id, container_id, connection, first_bytes)

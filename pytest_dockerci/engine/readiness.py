@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from pytest_dockerci.engine.command import mask_secrets
+
+_MAX_PROBE_CHARACTERS = 300
 
 HOW_HEALTHY = "healthy"
 HOW_COMPLETED = "completed"
@@ -161,3 +167,25 @@ def shown_end(seen: Observation) -> str:
     if seen.exit_code > 128:  # noqa: PLR2004 - the shell's convention for signals
         return f"{text} (signal {seen.exit_code - 128})"
     return text
+
+
+def observation_of(data: Mapping[str, Any]) -> Observation:
+    """What the engine's inspection of a container says. Pure."""
+    state = data["State"]
+    health = state.get("Health") or {}
+    probes = health.get("Log") or []
+    return Observation(
+        state=str(state["Status"]),
+        health=str(health.get("Status") or "").replace("none", ""),
+        last_probe=_shown_probe(probes[-1]) if probes else "",
+        failed_probes=int(health.get("FailingStreak") or 0),
+        exit_code=int(state.get("ExitCode") or 0),
+        is_out_of_memory=bool(state.get("OOMKilled")),
+        restarts=int(data.get("RestartCount") or 0),
+        error=str(state.get("Error") or ""),
+    )
+
+
+def _shown_probe(probe: Mapping[str, Any]) -> str:
+    output = " ".join(str(probe.get("Output") or "").split())[:_MAX_PROBE_CHARACTERS]
+    return f"exit code {probe.get('ExitCode')}" + (f": {mask_secrets(output)}" if output else "")

@@ -13,7 +13,7 @@ from pytest_dockerci.engine.command import Commands, Completed, mask_secrets
 from pytest_dockerci.engine.compose_yaml import difference, write_yaml
 from pytest_dockerci.engine.container import read_logs
 from pytest_dockerci.engine.labels import COMPOSE_PROJECT, COMPOSE_SERVICE, RunIdentity
-from pytest_dockerci.engine.readiness import Observation
+from pytest_dockerci.engine.readiness import Observation, observation_of
 from pytest_dockerci.errors import ServiceNotReadyError
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 _COMMENT = """What pytest-dockerci changes for one run. Made anew for each; the project's own files are not touched.
 Below it lies model.yaml: the project's files as `docker compose config` resolved them."""
 _LOG_TAIL_LINES = 200
-_MAX_PROBE_CHARACTERS = 300
 
 
 class Stack:
@@ -128,24 +127,7 @@ def observe(engine: Engine, container_id: str) -> Observation:
         data = engine.client.api.inspect_container(container_id)
     except docker.errors.NotFound:
         return Observation(state="absent")
-    state = data["State"]
-    health = state.get("Health") or {}
-    probes = health.get("Log") or []
-    return Observation(
-        state=str(state["Status"]),
-        health=str(health.get("Status") or "").replace("none", ""),
-        last_probe=_shown_probe(probes[-1]) if probes else "",
-        failed_probes=int(health.get("FailingStreak") or 0),
-        exit_code=int(state.get("ExitCode") or 0),
-        is_out_of_memory=bool(state.get("OOMKilled")),
-        restarts=int(data.get("RestartCount") or 0),
-        error=str(state.get("Error") or ""),
-    )
-
-
-def _shown_probe(probe: Mapping[str, Any]) -> str:
-    output = " ".join(str(probe.get("Output") or "").split())[:_MAX_PROBE_CHARACTERS]
-    return f"exit code {probe.get('ExitCode')}" + (f": {mask_secrets(output)}" if output else "")
+    return observation_of(data)
 
 
 def deadline_after(seconds: float) -> float:

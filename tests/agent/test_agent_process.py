@@ -14,8 +14,9 @@ from types import MappingProxyType
 import pytest
 from local_environment import LocalStream
 
-from pytest_dockerci.agent import wire
-from pytest_dockerci.agent_program import agent_arguments
+from pytest_dockerci.agent import frames, wire
+from pytest_dockerci.agent.alive_message import ALIVE_SECONDS
+from pytest_dockerci.agent_program import agent_arguments, bootstrap
 from pytest_dockerci.collection_failure import ContainerPytestError
 from pytest_dockerci.errors import DockerCIError
 from pytest_dockerci.listener import Borrower, Listener
@@ -337,6 +338,54 @@ def test_a_host_that_hangs_up(agent: Agent) -> None:
     assert all(is_running(pid) for pid in processes)
     agent.run.close()
     until(lambda: not any(is_running(pid) for pid in processes))
+
+
+def test_an_agent_with_nothing_to_say_says_that_it_is_alive(tmp_path: Path) -> None:
+    """Whatever its worker does: the two are processes of their own."""
+    stream = LocalStream([sys.executable, *agent_arguments()], dict(os.environ), tmp_path)
+    stream.write(bootstrap())
+    heard: list[wire.Message] = []
+    decoder = wire.Decoder()
+    began = time.monotonic()
+    data = stream.read(WAIT_SECONDS).removeprefix(frames.PREAMBLE)
+    while not any(isinstance(message, wire.Alive) for message in heard):
+        decoder.feed(data)
+        heard += decoder.messages()
+        data = stream.read(WAIT_SECONDS)
+    assert ALIVE_SECONDS <= time.monotonic() - began < 3 * ALIVE_SECONDS
+    assert [type(message) for message in heard[:2]] == [wire.Hello, wire.Alive]
+    stream.close()
+
+
+def test_what_a_busy_worker_does_not_take_yet_keeps_nobody_waiting(agent: Agent) -> None:
+    """More than a pipe holds, asked for while a test runs: its time limit is kept, and all else is run."""
+    count = 15_000
+    agent.start(
+        "import pytest, time\n"
+        "def test_slow():\n    time.sleep(100)\n"
+        f"@pytest.mark.parametrize('n', range({count}))\ndef test_quick(n): pass\n",
+        timeout_seconds=2,
+    )
+    assert len(agent.run.collection().items) == count + 1
+    agent.run.dispatch([0, 1], wire.THEN_WAIT)
+    time.sleep(0.5)
+    agent.run.dispatch(range(2, count + 1), wire.THEN_END)
+    record = agent.run.record(0)
+    assert record.died is not None
+    assert "timed out after 2 s" in record.died.cause
+
+
+def test_dead_workers_leave_no_descriptors_behind(agent: Agent) -> None:
+    """Else a suite of many crashes would end the agent."""
+    lines = "".join(
+        f"def test_{number}():\n"
+        "    print(len(os.listdir(f'/proc/{os.getppid()}/fd')), file=open('counts', 'a'))\n"
+        "    os._exit(1)\n"
+        for number in range(6)
+    )
+    assert words(agent.records("import os\n" + lines)) == ["died in call"] * 6
+    counts = (agent.root / "counts").read_text().split()
+    assert len(set(counts)) == 1, counts
 
 
 def test_an_agent_that_is_killed(agent: Agent) -> None:

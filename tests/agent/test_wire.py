@@ -17,6 +17,7 @@ from pytest_dockerci.agent import frames, wire
 
 EXAMPLES: tuple[wire.Message, ...] = (
     wire.TerminalInput(text="p basket\r\udcff"),
+    wire.Alive(),
     wire.TerminalSize(rows=24, columns=80),
     wire.Debugger(state="entered"),
     wire.TerminalOutput(text="\x1b[1m(Pdb) "),

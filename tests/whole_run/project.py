@@ -15,6 +15,7 @@ import pytest
 
 from pytest_dockerci.engine.client import Engine
 
+PYTHON_IMAGE = os.environ.get("PYTHON_IMAGE", "python:3.13-slim")
 RUN_TIMEOUT_SECONDS = 150
 COMPOSE = """\
 services:

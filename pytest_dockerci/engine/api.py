@@ -1,0 +1,89 @@
+"""The SDK's client, which tells in one way when the engine does not answer any more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import docker
+import requests
+import requests.exceptions
+
+from pytest_dockerci.errors import DockerCIError
+
+CALL_TIMEOUT_SECONDS = 60
+# One that did not answer once is not given so much time again.
+_SUSPECT_TIMEOUT_SECONDS = 3
+
+
+class EngineLostError(DockerCIError, requests.exceptions.ConnectionError):
+    """The engine answered before and does not now.
+
+    It stands for the SDK's own error, and is one of those as well: whoever can do without the answer catches that.
+
+    Attributes:
+        explanation: What is wrong, in one line; named as in the SDK's errors.
+    """
+
+    def __init__(self, endpoint: str, why: str) -> None:
+        what = f"the Docker Engine at {endpoint} does not answer any more"
+        super().__init__(
+            what,
+            why=why,
+            fix="see whether it runs (`docker version`), and run again; "
+            "the next run, or `dockerci gc`, removes what this one leaves",
+        )
+        self.explanation = f"{what}: {why}"
+
+
+class Api(docker.APIClient):
+    """As the SDK's.
+
+    Args:
+        shown_endpoint: How messages call the engine's address.
+        options: As for the SDK's.
+    """
+
+    def __init__(self, shown_endpoint: str, **options: Any) -> None:
+        self._shown_endpoint = shown_endpoint
+        self._is_suspect = False
+        super().__init__(**options)
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        """Send one request; every one goes through here.
+
+        Raises:
+            EngineLostError: The engine cannot be reached, or takes longer than a call may.
+            requests.exceptions.ReadTimeout: It takes longer than this caller wants to wait.
+        """
+        timeout_seconds = options.get("timeout")
+        has_own_time = timeout_seconds != CALL_TIMEOUT_SECONDS
+        if self._is_suspect and not has_own_time:
+            options["timeout"] = _SUSPECT_TIMEOUT_SECONDS
+        try:
+            response = super().send(request, **options)
+        except requests.exceptions.ReadTimeout as error:
+            self._is_suspect = True
+            if has_own_time:
+                raise
+            raise EngineLostError(self._shown_endpoint, f"no answer in {options['timeout']} s") from error
+        except requests.exceptions.ConnectionError as error:
+            raise EngineLostError(self._shown_endpoint, _cause(error)) from error
+        self._is_suspect = False
+        return response
+
+
+class Client(docker.DockerClient):
+    """The SDK's client on that; all that its own constructor does is to make an `APIClient`."""
+
+    def __init__(self, shown_endpoint: str, **options: Any) -> None:
+        self.api = Api(shown_endpoint, **options)
+
+
+def _cause(error: BaseException) -> str:
+    """The system's own words: the SDK's transport wraps them several times."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, OSError) and inner.strerror:
+            return inner.strerror.lower()
+        inner = inner.__cause__ or inner.__context__
+    return "it hung up" if "Connection aborted" in str(error) else str(error)

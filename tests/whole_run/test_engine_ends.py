@@ -1,0 +1,137 @@
+"""The engine is killed, frozen or restarted while a run goes on; an engine of the test's own."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import private_engine
+import pytest
+from private_engine import PrivateEngine
+
+from whole_run.project import PYTHON_IMAGE, Outcome, Project
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.skipif(bool(private_engine.needs()), reason=private_engine.needs()),
+]
+
+SUITE = """\
+    import time
+    def test_before(): pass
+    def test_waits():
+        print("it waits", flush=True)
+        time.sleep(100)
+    def test_after(): pass
+    """
+LOST = "the Docker Engine at unix://{folder}/docker.sock (DOCKER_HOST) does not answer any more"
+
+
+@pytest.fixture(scope="module")
+def own_engine() -> Iterator[PrivateEngine]:
+    """An engine with the base image."""
+    folder = Path(tempfile.mkdtemp(prefix="dockerci-engine-"))  # pytest's folders are too deep for a socket
+    engine = PrivateEngine(folder)
+    try:
+        engine.start()
+        engine.load([PYTHON_IMAGE])
+        yield engine
+    finally:
+        engine.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(autouse=True)
+def engine_goes_on(own_engine: PrivateEngine) -> Iterator[None]:
+    """Whatever a test did to it, the next one finds it running."""
+    yield
+    own_engine.revive()
+
+
+def run_and(
+    project: Project, engine: PrivateEngine, mark: str, do: Callable[[], object]
+) -> tuple[Outcome, float]:
+    """A run with something done when its output has come to a mark; what came of it, seconds after that."""
+    project.write(tests__test_it_py=SUITE)
+    process = project.start("-v", "-s", **engine.environ)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if mark in line:
+            break
+    began = time.monotonic()
+    do()
+    outcome = project.finish(process)
+    return outcome, time.monotonic() - began
+
+
+def gc(project: Project, engine: PrivateEngine) -> str:
+    """What a person does then."""
+    command = [project.python, "-m", "pytest_dockerci.cli", "gc"]
+    environ = {**project.environ, **engine.environ}
+    done = subprocess.run(command, cwd=project.root, env=environ, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def assert_lost(outcome: Outcome, why: str) -> None:
+    """The running test has the cause, the other was not run, and what may be left is said."""
+    assert outcome.exit_code == 7, outcome.output
+    assert re.search(r"^FAILED tests/test_it.py::test_waits", outcome.output, re.MULTILINE)
+    assert re.search(r"^ERROR tests/test_it.py::test_after - not run: ", outcome.output, re.MULTILINE)
+    assert why in outcome.output
+    assert "this run leaves something on the engine\n" in outcome.output
+    assert "Traceback" not in outcome.output
+
+
+def test_killed_while_tests_run(project: Project, own_engine: PrivateEngine) -> None:
+    """At once; when it is back, what the run has left is removed."""
+    outcome, seconds = run_and(project, own_engine, "it waits", own_engine.kill)
+    assert seconds < 10
+    assert_lost(outcome, f"{LOST.format(folder=own_engine.folder)}: connection refused")
+    own_engine.start()
+    assert own_engine.objects_of(project.root.name)
+    assert "removing container dockerci-" in gc(project, own_engine)
+    assert own_engine.objects_of(project.root.name) == []
+
+
+def test_restarted_while_tests_run(project: Project, own_engine: PrivateEngine) -> None:
+    """It took the containers down; by the time of the clean-up it may be back."""
+
+    def restart() -> None:
+        own_engine.end()
+        own_engine.start()
+
+    outcome, seconds = run_and(project, own_engine, "it waits", restart)
+    assert outcome.exit_code == 7, outcome.output
+    assert re.search(r"^FAILED tests/test_it.py::test_waits", outcome.output, re.MULTILINE)
+    assert seconds < 20
+    gc(project, own_engine)
+    assert own_engine.objects_of(project.root.name) == []
+
+
+def test_frozen_while_tests_run(project: Project, own_engine: PrivateEngine) -> None:
+    """No connection breaks: it is seen by the silence."""
+    outcome, seconds = run_and(project, own_engine, "it waits", lambda: own_engine.send(signal.SIGSTOP))
+    assert seconds < 40
+    assert_lost(outcome, f"{LOST.format(folder=own_engine.folder)}: no answer in 3 s")
+    own_engine.send(signal.SIGCONT)
+    gc(project, own_engine)
+    assert own_engine.objects_of(project.root.name) == []
+
+
+@pytest.mark.parametrize("mark", ["[1/", "dockerci: image", "test session starts"])
+def test_killed_before_tests_run(project: Project, own_engine: PrivateEngine, mark: str) -> None:
+    """The environment never came up: no test is reported as run, and nobody sees a traceback."""
+    outcome, seconds = run_and(project, own_engine, mark, own_engine.kill)
+    assert outcome.exit_code == 6, outcome.output
+    assert "PASSED" not in outcome.output
+    assert "Traceback" not in outcome.output
+    assert seconds < 10
+    own_engine.start()
+    gc(project, own_engine)
+    assert own_engine.objects_of(project.root.name) == []
