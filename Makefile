@@ -2,13 +2,14 @@
 PYTHON ?= python3
 BOOTSTRAP := $(PYTHON) -m bootstrap
 
-.PHONY: help example test test-all benchmark clean
+.PHONY: help example test test-all benchmark chaos clean
 
 help:
 	@echo 'make example   the main job on example_project/: build, start the services, test inside the image'
 	@echo 'make test      lint, types, tests and the example, through tox; on the engine that answers'
 	@echo 'make test-all  the long tests too, and everything again on the newest engine'
 	@echo 'make benchmark ratios to other ways of doing the same, from paired runs; BENCHMARKS=cold for some of them'
+	@echo 'make chaos     faults at random instants, counted, for two hours or more; CHAOS="kills --shard 1/4" for some'
 	@echo 'make clean     take away what the other targets keep for their next run'
 
 example:
@@ -25,6 +26,9 @@ test-all:
 
 benchmark:
 	@$(BOOTSTRAP) --images example -- tox run -e benchmark -- $(BENCHMARKS)
+
+chaos:
+	@$(BOOTSTRAP) --images test -- tox run -e chaos -- $(CHAOS)
 
 clean:
 	@rm -rf .venv .tox .bootstrap /var/cache/dockerci-bootstrap

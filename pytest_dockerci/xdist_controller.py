@@ -45,6 +45,7 @@ class XdistControllerRun(HostRun):
         self._container_of: dict[str, int] = {}
         self._is_reported = False
         self._is_told = False
+        self._started: Environment | None = None
         self._loss: DockerCIError | None = None
         self._has_to_tell = threading.Event()
 
@@ -78,7 +79,8 @@ class XdistControllerRun(HostRun):
     def environment(self) -> Environment:
         """As `HostRun.environment`; the first of the threads starts it, others wait."""
         with self._lock:
-            return super().environment()
+            self._started = super().environment()
+            return self._started
 
     def wait_ready(self) -> None:
         """As `HostRun.wait_ready`, for all workers at once."""
@@ -117,7 +119,7 @@ class XdistControllerRun(HostRun):
     def _answer(self, question: str, arguments: dict[str, Any]) -> Any:
         match question:
             case "attach":
-                return self.environment().describe()
+                return self._describe()
             case "collected":
                 self.pytest_version = str(arguments["pytest_version"])
             case "wait_ready":
@@ -129,6 +131,11 @@ class XdistControllerRun(HostRun):
             case _:
                 return self._answer_on_service(question, **arguments)
         return None
+
+    def _describe(self) -> dict[str, Any]:
+        with self._lock:
+            # Whether its services have failed by now or not: workers that differ in that would collect different tests.
+            return (self._started or self.environment()).describe()
 
     def _answer_on_service(self, question: str, *, worker: int, service: str) -> Any:
         from pytest_dockerci.engine.service import note_stop, wait_again  # noqa: PLC0415 - loads Docker's client

@@ -16,6 +16,7 @@ from typing import Any
 import iniconfig
 import pytest
 import yaml
+
 from doc_pages import (
     BLOCKS,
     PAGES,
@@ -30,7 +31,6 @@ from doc_pages import (
     section,
     table,
 )
-
 from pytest_dockerci import fixtures, hooks
 from pytest_dockerci.arguments import (
     _FLAG_OPTIONS,

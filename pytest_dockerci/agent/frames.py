@@ -1,9 +1,9 @@
 """Frames: how payloads travel over a byte stream. Sans I/O, Python 3.8, standard library only.
 
-A frame is a 12-byte header (payload length, sequence number, CRC-32 of the payload;
-three big-endian unsigned 32-bit numbers) and a payload.
-Sequence numbers start at 0 in each direction of each stream, so that a lost, doubled
-or reordered frame is noticed.
+A frame is a 16-byte header (payload length, sequence number, CRC-32 of the payload, CRC-32 of
+these three; big-endian unsigned 32-bit numbers) and a payload. Sequence numbers start at 0 in each
+direction of each stream, so that a lost, doubled or reordered frame is noticed. The header has a
+checksum of its own, because nobody may wait for the end of a frame whose length is wrong.
 """
 
 import struct
@@ -17,7 +17,8 @@ MAX_NOISE_BYTES = 65536
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 
-_HEADER = struct.Struct(">III")
+_NUMBERS = struct.Struct(">III")
+_HEADER_BYTES = _NUMBERS.size + 4
 
 
 class WireError(Exception):
@@ -38,9 +39,9 @@ class FrameEncoder:
         """
         if len(payload) > MAX_FRAME_BYTES:
             raise WireError("a frame of %d bytes is too long (limit %d)" % (len(payload), MAX_FRAME_BYTES))
-        header = _HEADER.pack(len(payload), self._sequence, zlib.crc32(payload))
+        numbers = _NUMBERS.pack(len(payload), self._sequence, zlib.crc32(payload))
         self._sequence = (self._sequence + 1) & 0xFFFFFFFF
-        return header + payload
+        return numbers + zlib.crc32(numbers).to_bytes(4, "big") + payload
 
 
 class FrameDecoder:
@@ -68,14 +69,18 @@ class FrameDecoder:
         position = 0
         buffer = self._buffer
         try:
-            while len(buffer) - position >= _HEADER.size:
-                length, sequence, checksum = _HEADER.unpack_from(buffer, position)
+            while len(buffer) - position >= _HEADER_BYTES:
+                numbers = bytes(buffer[position : position + _NUMBERS.size])
+                length, sequence, checksum = _NUMBERS.unpack(numbers)
+                begin = position + _HEADER_BYTES
+                if zlib.crc32(numbers) != int.from_bytes(buffer[begin - 4 : begin], "big"):
+                    raise WireError("the header of frame %d is damaged" % self._sequence)
                 if length > MAX_FRAME_BYTES:
                     raise WireError("a frame of %d bytes is too long (limit %d)" % (length, MAX_FRAME_BYTES))
-                end = position + _HEADER.size + length
+                end = begin + length
                 if len(buffer) < end:
                     break
-                payload = bytes(buffer[position + _HEADER.size : end])
+                payload = bytes(buffer[begin:end])
                 if sequence != self._sequence:
                     raise WireError("frame %d came where frame %d was due" % (sequence, self._sequence))
                 if zlib.crc32(payload) != checksum:

@@ -36,8 +36,8 @@ class Background:
 
         thread = threading.Thread(target=work, name=f"dockerci {function.__name__}", daemon=True)
         with self._lock:
+            thread.start()  # under the lock: `join` may be called at any time
             self._threads = [other for other in self._threads if other.is_alive()] + [thread]
-        thread.start()
         return future
 
     def join(self, timeout_seconds: float) -> bool:

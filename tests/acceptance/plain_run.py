@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from differential.comparison import differences
-
 from acceptance.project import Project, Run
+from differential.comparison import differences
 
 
 def run_both(project: Project, *args: str, has_same_texts: bool = True) -> Run:

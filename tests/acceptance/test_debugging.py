@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import pytest
-from differential.terminal_text import comparable_lines
-from terminal_session import COLUMNS, PROMPT, ROWS, TerminalSession
 
 from acceptance.project import Project
+from differential.terminal_text import comparable_lines
+from terminal_session import COLUMNS, PROMPT, ROWS, TerminalSession
 
 SUITE = """
     import pytest

@@ -9,9 +9,9 @@ import json
 from pathlib import Path
 
 import pytest
-from ide.drive import IdeRun, discover_in_vscode, run_in_pycharm, run_in_vscode
 
 from acceptance.project import Project
+from ide.drive import IdeRun, discover_in_vscode, run_in_pycharm, run_in_vscode
 
 SUITE = """
     import unittest

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from acceptance.project import Project, Run
 from differential.comparison import differences
 from differential.terminal_text import comparable_lines, text_differences
 from host_venv import make_host_venv
-
-from acceptance.project import Project, Run
 
 PLUGINS = (
     *("pytest-timeout", "pytest-html", "allure-pytest", "pytest-sugar", "pytest-randomly"),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from differential.junit_cases import junit_events
-
 from acceptance.plain_run import run_both
 from acceptance.project import Project
+from differential.junit_cases import junit_events
 
 
 def test_parameters_that_have_no_short_text(project: Project) -> None:

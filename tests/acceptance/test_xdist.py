@@ -6,10 +6,10 @@ import re
 from typing import Any
 
 import pytest
-from differential.comparison import without_variable
 
 from acceptance.project import Project, Run
 from acceptance.test_workers import NOTE, shop, traced  # noqa: F401 - the suite that several workers share
+from differential.comparison import without_variable
 
 MIXED = """
     import os, warnings
@@ -256,7 +256,7 @@ def test_services_that_are_not_ready(shop: Project) -> None:  # noqa: F811
     """Every test of the container says why it was not run; exit code 6."""
     run = shop.run("-n2", DOCKERCI_TEST_READY_FAILURE="the database sleeps")
     assert run.exit_code == 6
-    assert set(run.outcomes().values()) == {"setup failed"}
+    assert set(run.outcomes().values()) == {"setup failed"}, run.text
     assert len(run.outcomes()) == 30
     run.must_show("not run: the database sleeps", "30 errors")
 

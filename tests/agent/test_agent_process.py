@@ -12,8 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 import pytest
-from local_environment import LocalStream
 
+from local_environment import LocalStream
 from pytest_dockerci.agent import frames, wire
 from pytest_dockerci.agent.alive_message import ALIVE_SECONDS
 from pytest_dockerci.agent_program import agent_arguments, bootstrap

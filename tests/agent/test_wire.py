@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from pytest_dockerci.agent import frames, wire
 
+HEADER_BYTES = 16
 EXAMPLES: tuple[wire.Message, ...] = (
     wire.TerminalInput(text="p basket\r\udcff"),
     wire.Alive(),
@@ -133,7 +134,13 @@ def decoded(data: bytes) -> list[wire.Message]:
 
 def raw_frame(payload: bytes, sequence: int = 0) -> bytes:
     """A frame made by hand."""
-    return struct.pack(">III", len(payload), sequence, zlib.crc32(payload)) + payload
+    return raw_header(len(payload), sequence, zlib.crc32(payload)) + payload
+
+
+def raw_header(length: int, sequence: int, checksum: int) -> bytes:
+    """Its header."""
+    numbers = struct.pack(">III", length, sequence, checksum)
+    return numbers + struct.pack(">I", zlib.crc32(numbers))
 
 
 def payload(name: str, **values: Any) -> bytes:
@@ -214,7 +221,7 @@ def test_bytes_that_are_no_text() -> None:
 def test_a_payload_can_be_passed_on_in_another_stream() -> None:
     """The supervisor gives payloads a new sequence number without reading them."""
     _, second = encoded([wire.Proceed(), wire.Done(index=1)])
-    assert decoded(wire.Encoder().frame(second[12:])) == [wire.Done(index=1)]
+    assert decoded(wire.Encoder().frame(second[HEADER_BYTES:])) == [wire.Done(index=1)]
 
 
 # What is refused
@@ -230,10 +237,10 @@ def test_a_payload_can_be_passed_on_in_another_stream() -> None:
             "frame 0 is damaged: its checksum does not match",
         ),
         (
-            struct.pack(">III", frames.MAX_FRAME_BYTES + 1, 0, 0),
+            raw_header(frames.MAX_FRAME_BYTES + 1, 0, 0),
             "a frame of 67108865 bytes is too long (limit 67108864)",
         ),
-        (b"Traceback (most recent call last):", "a frame of 1416782179 bytes is too long (limit 67108864)"),
+        (b"Traceback (most recent call last):", "the header of frame 0 is damaged"),
     ],
     ids=["sequence", "doubled", "checksum", "oversize", "noise"],
 )
@@ -254,7 +261,16 @@ def test_messages_before_the_damage_still_arrive() -> None:
         next(messages)
 
 
-@pytest.mark.parametrize("position", range(12, 12 + len(payload("Proceed"))))
+@pytest.mark.parametrize("position", range(HEADER_BYTES))
+def test_any_changed_byte_of_a_header_is_noticed_at_once(position: int) -> None:
+    """Nobody waits for the payload: its length may be what is wrong."""
+    header = bytearray(raw_frame(payload("Proceed"))[:HEADER_BYTES])
+    header[position] ^= 0x01
+    with pytest.raises(wire.WireError, match="the header of frame 0 is damaged"):
+        decoded(bytes(header))
+
+
+@pytest.mark.parametrize("position", range(HEADER_BYTES, HEADER_BYTES + len(payload("Proceed"))))
 def test_any_changed_byte_of_a_payload_is_noticed(position: int) -> None:
     """The checksum covers the whole payload."""
     frame = bytearray(raw_frame(payload("Proceed")))

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from acceptance.project import Run
-
 from differential.comparison import differences
 from differential.junit_cases import junit_events
 from differential.terminal_text import comparable_lines, text_differences

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from acceptance.project import Run
 from uv import find_uv_bin
 
+from acceptance.project import Run
 from differential.both_ways import BothWays, Pair
 from differential.comparison import without_variable
 from differential.suite_image import CONTAINER_ROOT, suite_image

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from acceptance.project import Project, Run
 from hypothesis import HealthCheck, Phase, given, settings
 
+from acceptance.project import Project, Run
 from differential.both_ways import BothWays
 from differential.comparison import differences
 from differential.generated_suite import Suite, suites

@@ -9,10 +9,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from host_venv import make_host_venv
 
 from differential.both_ways import OUT, BothWays
 from differential.suite_image import CONTAINER_ROOT, suite_image
+from host_venv import make_host_venv
 
 pytestmark = pytest.mark.engine
 

@@ -6,8 +6,8 @@ import signal
 import time
 
 import pytest
-from terminal_session import PROMPT, TerminalSession
 
+from terminal_session import PROMPT, TerminalSession
 from whole_run.project import Project
 
 pytestmark = pytest.mark.engine

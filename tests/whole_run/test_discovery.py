@@ -7,8 +7,8 @@ import time
 from uuid import uuid4
 
 import pytest
-from ide.drive import IdeRun, discover_in_vscode, run_in_pycharm, run_in_vscode
 
+from ide.drive import IdeRun, discover_in_vscode, run_in_pycharm, run_in_vscode
 from pytest_dockerci.engine.client import Engine
 from whole_run.project import Project
 

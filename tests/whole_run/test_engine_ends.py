@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import private_engine
 import pytest
-from private_engine import PrivateEngine
 
+import private_engine
+from private_engine import PrivateEngine
 from whole_run.project import PYTHON_IMAGE, Outcome, Project
 
 pytestmark = [
@@ -124,9 +124,32 @@ def test_frozen_while_tests_run(project: Project, own_engine: PrivateEngine) -> 
     assert own_engine.objects_of(project.root.name) == []
 
 
-@pytest.mark.parametrize("mark", ["[1/", "dockerci: image", "test session starts"])
-def test_killed_before_tests_run(project: Project, own_engine: PrivateEngine, mark: str) -> None:
+@pytest.mark.parametrize(
+    ("mark", "files"),
+    [
+        ("[1/2] FROM", {"Dockerfile": f"FROM {PYTHON_IMAGE}\nRUN sleep 30\n"}),
+        (
+            "collected 3 items",
+            {
+                "compose_yaml": f"""\
+                    services:
+                      web: {{build: {{context: ., args: {{PYTHON_IMAGE: "{PYTHON_IMAGE}"}}}}, depends_on: [db]}}
+                      db:
+                        image: {PYTHON_IMAGE}
+                        command: [sleep, "600"]
+                        init: true
+                        healthcheck: {{test: [CMD, "false"]}}
+                    """
+            },
+        ),
+    ],
+    ids=["build", "services"],
+)
+def test_killed_before_tests_run(
+    project: Project, own_engine: PrivateEngine, mark: str, files: dict[str, str]
+) -> None:
     """The environment never came up: no test is reported as run, and nobody sees a traceback."""
+    project.write(**files)
     outcome, seconds = run_and(project, own_engine, mark, own_engine.kill)
     assert outcome.exit_code == 6, outcome.output
     assert "PASSED" not in outcome.output

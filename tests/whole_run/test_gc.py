@@ -78,7 +78,7 @@ def test_gc_after_an_incomplete_end(project: Project, engine: Engine) -> None:
         [network] = project.left_on_engine()
         assert f"network {network}: " in outcome.output
         assert "has active endpoints" in outcome.output
-        assert "try: dockerci gc" in outcome.output
+        assert "try: `dockerci gc` removes it" in outcome.output
     finally:
         foreign.remove(force=True)
     assert f"removing network {network}" in gc(project)

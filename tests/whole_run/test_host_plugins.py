@@ -8,8 +8,8 @@ import re
 from pathlib import Path
 
 import pytest
-from host_venv import make_host_venv
 
+from host_venv import make_host_venv
 from whole_run.project import Project
 
 pytestmark = pytest.mark.engine

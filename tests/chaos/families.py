@@ -1,0 +1,14 @@
+"""Every family by name, in the order in which they are made."""
+
+from __future__ import annotations
+
+from chaos.crashes import CRASHES_FAMILY
+from chaos.engine_kills import ENGINE_KILLS
+from chaos.interrupts import INTERRUPTS
+from chaos.kills import KILLS
+from chaos.neighbours import NEIGHBOURS
+from chaos.streams import STREAMS
+
+FAMILIES = {
+    family.name: family for family in (KILLS, INTERRUPTS, ENGINE_KILLS, STREAMS, CRASHES_FAMILY, NEIGHBOURS)
+}
