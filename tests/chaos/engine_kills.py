@@ -75,6 +75,6 @@ ENGINE_KILLS = Family(
     name="engine-kills",
     promise="the engine is killed: a verdict within 3 s, never green; nothing left once it is back",
     trials=40,
-    small=2,
+    small=1,
     opened=_opened,
 )

@@ -81,6 +81,6 @@ INTERRUPTS = Family(
     name="interrupts",
     promise="signals at any instant: ended within 7.5 s, never green, nothing left at the end",
     trials=200,
-    small=3,
+    small=2,
     opened=_opened,
 )

@@ -114,6 +114,6 @@ KILLS = Family(
     name="kills",
     promise="killed without a word at any instant: nothing left after 5 s, nothing of others touched",
     trials=300,
-    small=4,
+    small=3,
     opened=_opened,
 )

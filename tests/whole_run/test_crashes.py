@@ -58,6 +58,7 @@ CRASHES = (
 IMPORTS = "import ctypes, locale, os, resource, signal, subprocess, sys, tempfile, threading, time\n"
 
 
+@pytest.mark.soak  # ten of them, at random places, are in the small size of the chaos command
 def test_each_crash_costs_its_own_test(project: Project) -> None:
     """Exactly the tests that died are red, each with its cause; every other test keeps its verdict."""
     body = "".join(

@@ -52,7 +52,7 @@ def interrupt(project: Project, mark: str, send: Callable[[subprocess.Popen[str]
     ["[1/3] FROM", "dockerci: image", "dockerci: the suite runs", "it runs"],
     ids=["build", "start", "collect", "test"],
 )
-@pytest.mark.parametrize("presses", [1, 2])
+@pytest.mark.parametrize("presses", [1, pytest.param(2, marks=pytest.mark.soak)])
 def test_control_c(project: Project, mark: str, presses: int) -> None:
     """Ctrl-C, once or twice, in any phase: pytest's own exit code, no traceback, nothing left."""
     project.write(tests__test_slow_py=SLOW_TEST)

@@ -98,6 +98,6 @@ def test_one_of_two(project: Project, engine: Engine) -> None:
     assert re.search(r"^FAILED tests/test_it.py::test_waits - container 0: ", outcome.output, re.MULTILINE)
     assert "the container was removed" in outcome.output
     assert re.search(
-        r"^ERROR tests/test_others.py::test_quick\[4\] - .*not run", outcome.output, re.MULTILINE
+        r"^ERROR tests/test_others.py::test_quick\[\d\] - .*not run", outcome.output, re.MULTILINE
     )
     assert project.left_on_engine() == []

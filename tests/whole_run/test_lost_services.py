@@ -96,6 +96,7 @@ def test_one_that_its_restart_policy_starts_again_is_not_lost(project: Project) 
     assert outcome.exit_code == 0, outcome.output
 
 
+@pytest.mark.soak
 def test_stops_of_a_host_test_are_expected(project: Project) -> None:
     """Until it is started again; what happens after that is not."""
     with_db(project, "import time; time.sleep(600)", "init: true")

@@ -155,17 +155,18 @@ def test_several_workers(project: Project, stack: str) -> None:
     assert len({host for _, _, host in places}) == 2
 
 
-def test_ten_thousand(project: Project) -> None:
-    """None of 10,000 tests is lost, and they are reported in order."""
+@pytest.mark.parametrize("count", [2_000, pytest.param(10_000, marks=pytest.mark.soak)])
+def test_many(project: Project, count: int) -> None:
+    """None is lost, and they are reported in order."""
     project.write(
-        tests__test_many_py="""\
+        tests__test_many_py=f"""\
             import pytest
-            @pytest.mark.parametrize("i", range(10000))
+            @pytest.mark.parametrize("i", range({count}))
             def test_n(i): pass
             """
     )
     outcome = project.run("-v")
     assert outcome.exit_code == 0, outcome.output[-3000:]
     assert list(outcome.verdicts().items()) == [
-        (f"tests/test_many.py::test_n[{i}]", "PASSED") for i in range(10000)
+        (f"tests/test_many.py::test_n[{i}]", "PASSED") for i in range(count)
     ]
