@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_dockerci.coverage_request import find_coverage
 from pytest_dockerci.last_image import last_image
+from pytest_dockerci.masking import MIN_CHARACTERS, know
 from pytest_dockerci.state import record_owner, state_directory
 
 if TYPE_CHECKING:
@@ -36,6 +37,12 @@ def make_environment(
     hook = config.hook
     environ = dict(settings.environ)
     hook.pytest_dockerci_env(config=config, env=environ)
+    secret_environ = take_secrets(settings.secrets, environ, os.environ)
+    for name, value in secret_environ.items():
+        if len(value) < MIN_CHARACTERS:
+            progress.line(
+                f"dockerci: {name} is too short to be hidden ({MIN_CHARACTERS} characters at least)"
+            )
     extra_services: dict[str, Any] = {}
     if not config.option.collectonly:
         hook.pytest_dockerci_extra_services(config=config, services=extra_services)
@@ -61,6 +68,7 @@ def make_environment(
         host_only=settings.host_suite,
         container_root=settings.container_root,
         environ=environ,
+        secret_environ=secret_environ,
         requirements=(
             "pytest",
             *settings.requirements,
@@ -87,6 +95,25 @@ def make_environment(
         extra_services=extra_services,
     )
     return Environment(engine, plan, progress)
+
+
+def take_secrets(
+    names: Sequence[str], environ: dict[str, str], host_environ: Mapping[str, str]
+) -> dict[str, str]:
+    """Take the secrets out of the testing environment; from here on their values are hidden in every text.
+
+    Args:
+        names: Of the secrets; one that has no value anywhere is left out.
+        environ: The testing environment; changed in place.
+        host_environ: The host's; its value counts where the testing environment has none.
+    """
+    taken = {}
+    for name in names:
+        value = environ.pop(name, host_environ.get(name))
+        if value is not None:
+            taken[name] = value
+    know(taken.values())
+    return taken
 
 
 def _call(hook: Callable[..., object], **arguments: object) -> None:

@@ -12,6 +12,7 @@ import pytest
 from _pytest.reports import CollectErrorRepr
 
 from pytest_dockerci.items import ContainerDirectory, ContainerItem, ContainerNode, ContainerTree, make_node
+from pytest_dockerci.report_gate import FROM_CONTAINER
 from pytest_dockerci.reports import exception_like, restore
 
 ENVIRONMENT_NODEID = "dockerci::environment"
@@ -84,6 +85,7 @@ class HostCollection:
             longrepr=restored.longrepr,
             result=[],
             sections=restored.sections,
+            **{FROM_CONTAINER: True},
         )
         if report.failed:
             # pytest tells plugins of the exception by it (IDEs show what they are told so).

@@ -243,7 +243,7 @@ class HostRun:
             return wire.Start(
                 args=arguments,
                 cwd=str(root),
-                environ=self._worker_environ(self.worker + worker),
+                environ={**environment.secret_environ, **self._worker_environ(self.worker + worker)},
                 toolkit=str(image.toolkit_path or ""),
                 hidden_conftests=[str(root / path) for path in self.suite.hidden_conftests()],
                 known_ini=known_ini(self.config),

@@ -88,7 +88,10 @@ def pytest_configure(config: pytest.Config) -> None:
         run = make_run(config, read_settings(config, os.environ))
     except SettingsError as error:
         raise pytest.UsageError(str(error)) from None
+    from pytest_dockerci.report_gate import ReportGate  # noqa: PLC0415 - see the module's docstring
+
     config.pluginmanager.register(DockerCIPlugin(run), HOST_RUN)
+    config.pluginmanager.register(ReportGate(), f"{HOST_RUN}-report-gate")
     if run.coverage is not None:
         from pytest_dockerci.host_coverage import CoverageHooks  # noqa: PLC0415 - only a run that measures pays
 
@@ -256,9 +259,11 @@ class DockerCIPlugin:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """A container test's report is the container's; innermost, so that every plugin sees that one."""
         from pytest_dockerci.items import ContainerItem  # noqa: PLC0415 - see the module's docstring
+        from pytest_dockerci.report_gate import FROM_CONTAINER  # noqa: PLC0415 - see the module's docstring
 
         report = yield
         if isinstance(item, ContainerItem):
+            setattr(report, FROM_CONTAINER, True)
             for further in item.report(report, call):
                 item.ihook.pytest_runtest_logreport(report=further)
         return report
@@ -266,11 +271,13 @@ class DockerCIPlugin:
     @pytest.hookimpl(wrapper=True, tryfirst=True, specname="pytest_runtest_makereport")
     def pytest_runtest_makereport_at_last(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """The reason of an expected failure is the container's; the host's pytest words it as its version does."""
+        from pytest_dockerci.report_gate import without_secrets  # noqa: PLC0415 - see the module's docstring
+
         report = yield
         reason = getattr(item, "xfail_reason", None)
         if reason is not None and hasattr(report, "wasxfail"):
             report.wasxfail = reason
-        return report
+        return without_secrets(report)
 
     # End
 

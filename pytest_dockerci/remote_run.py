@@ -17,6 +17,8 @@ from pytest_dockerci.channel_reader import ChannelReader
 from pytest_dockerci.collection_failure import no_collection
 from pytest_dockerci.errors import AgentLostError, DockerCIError, ProtocolError
 from pytest_dockerci.listener import Listener
+from pytest_dockerci.masked_messages import MaskedMessages
+from pytest_dockerci.masking import known
 from pytest_dockerci.printed_output import TERMINAL, PrintedOutput
 from pytest_dockerci.worker_ledger import Collection, TestRecord, WorkerLedger
 
@@ -61,6 +63,7 @@ class RemoteRun:
         self._pending_warnings: list[wire.Warned] = []
         self._printed = PrintedOutput()
         self._closed = False
+        self._masked = MaskedMessages(known())
         self._ledger = WorkerLedger()
         self._channel = ChannelReader(
             stream, name=name, take=self._take_messages, output_tail=lambda: self._output_tail
@@ -346,9 +349,14 @@ class RemoteRun:
     # The reading thread
 
     def _read(self) -> None:
-        self._lose(self._channel.read())
+        end = self._channel.read()
+        self._file_all(self._masked.rest())
+        self._lose(end)
 
     def _take_messages(self, messages: Iterator[wire.Message]) -> None:
+        self._file_all(self._masked.pass_on(messages))
+
+    def _file_all(self, messages: Iterator[wire.Message]) -> None:
         with self._changed:
             for message in messages:
                 self._file(message)

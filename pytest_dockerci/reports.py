@@ -11,6 +11,8 @@ import pytest
 from _pytest._code.code import TerminalRepr
 
 from pytest_dockerci.agent import wire
+from pytest_dockerci.report_gate import FROM_CONTAINER
+from pytest_dockerci.terminal import printable
 from pytest_dockerci.warning_classes import warning_class
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 _KEPT_ATTRIBUTES = frozenset({"nodeid", "_id", "location", "keywords", "when"})
 
 
+_CONTEXT = "_subtest.context"  # of a serialised subtest
 _SUBTEST_REPORTS = frozenset({"SubtestReport", "SubTestReport"})
 
 
@@ -88,13 +91,14 @@ def restore(config: pytest.Config, data: dict[str, Any], paths: PathMap) -> Any:
             longrepr=f"the container sent a report of type {kind!r}, which no plugin here can read",
             when="call",
         )
-    context, shown = getattr(report, "context", None), data.get("_subtest.context")
-    if context is not None and isinstance(shown, dict) and isinstance(shown.get("kwargs"), dict):
-        values = {name: _AsShown(value) for name, value in shown["kwargs"].items()}
-        object.__setattr__(context, "kwargs", values)  # a frozen class, which quotes what it is given
+    _restore_context(report, data.get(_CONTEXT))
     if isinstance(report.longrepr, list):
-        # JSON has no tuples; junitxml insists on one for skips.
-        report.longrepr = tuple(report.longrepr)
+        # JSON has no tuples; junitxml insists on one for skips. The reason is shown at once under `-v`.
+        *place, reason = report.longrepr
+        report.longrepr = (*place, printable(str(reason)))
+    if isinstance(getattr(report, "wasxfail", None), str):
+        report.wasxfail = printable(report.wasxfail)
+    setattr(report, FROM_CONTAINER, True)
     if is_shown_as_text and isinstance(report.longrepr, str):
         report.longrepr = _ShownText(report.longrepr)
     report.sections = [(title, text) for title, text in report.sections]
@@ -103,6 +107,27 @@ def restore(config: pytest.Config, data: dict[str, Any], paths: PathMap) -> Any:
     if isinstance(getattr(report, "location", None), list):
         report.location = tuple(report.location)
     return report
+
+
+def with_plain_values(data: dict[str, Any]) -> dict[str, Any]:
+    """A serialised report whose subtest's values are plain texts, which pytest-xdist can send."""
+    context = data.get(_CONTEXT)
+    if not isinstance(context, dict) or not isinstance(context.get("kwargs"), dict):
+        return data
+    values = {name: str(value) for name, value in context["kwargs"].items()}
+    return {**data, _CONTEXT: {**context, "kwargs": values}}
+
+
+def _restore_context(report: Any, shown: Any) -> None:
+    """What a subtest is called, and its values; both are shown as soon as it is reported."""
+    context = getattr(report, "context", None)
+    if context is None or not isinstance(shown, dict) or not isinstance(shown.get("kwargs"), dict):
+        return
+    # A frozen class, which quotes what it is given.
+    values = {name: _AsShown(printable(str(value))) for name, value in shown["kwargs"].items()}
+    object.__setattr__(context, "kwargs", values)
+    if context.msg is not None:
+        object.__setattr__(context, "msg", printable(str(context.msg)))
 
 
 def _map_longrepr(longrepr: Any, paths: PathMap) -> Any:
@@ -153,7 +178,7 @@ def record_warning(config: pytest.Config, warned: wire.Warned, paths: PathMap) -
     category = warning_class(warned.category)
     host_path = paths.to_host(warned.filename)
     message = warnings.WarningMessage(
-        message=category(warned.text),
+        message=category(printable(warned.text)),
         category=category,
         filename=str(host_path) if host_path is not None and host_path.exists() else warned.filename,
         lineno=warned.lineno,

@@ -50,6 +50,9 @@ INI_OPTIONS = (
         "dockerci_env", "linelist", "", "KEY=VALUE, or KEY to pass the host's value: the testing environment"
     ),
     IniOption(
+        "dockerci_secrets", "linelist", "", "variables of the testing environment whose values are hidden"
+    ),
+    IniOption(
         "dockerci_requirements",
         "linelist",
         "",
@@ -100,6 +103,7 @@ INI_OPTIONS = (
 ALLOWED_NAMES = frozenset({"privileged", "docker-socket", "host-namespaces", "remote-include", "plain-tcp"})
 DEFAULT_REAPER_IMAGE = "python:3.13-alpine"
 MAX_WORKERS = 256
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +118,7 @@ class Settings:
         host_suite: What stays on the host below them, relative to rootdir.
         config_file: pytest's configuration file relative to rootdir; None when it lies outside.
         environ: The testing environment.
+        secrets: Names of variables whose values are hidden.
         requirements: As written: requirement strings, ``-r file``, ``group:name``.
         container_root: Folder in the image that stands for rootdir; None: its WORKDIR.
         path_pairs: Further ``(container, host)`` trees.
@@ -133,6 +138,7 @@ class Settings:
     host_suite: tuple[PurePosixPath, ...]
     config_file: PurePosixPath | None
     environ: Mapping[str, str]
+    secrets: tuple[str, ...]
     requirements: tuple[str, ...]
     container_root: PurePosixPath | None
     path_pairs: tuple[tuple[PurePosixPath, Path], ...]
@@ -234,6 +240,9 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str]) -> Settings
         host_suite=host_suite,
         config_file=_config_file(config),
         environ=parse_environ(config.getini("dockerci_env"), environ),
+        secrets=tuple(
+            _variable("dockerci_secrets", line) for line in config.getini("dockerci_secrets") if line
+        ),
         requirements=tuple(line for line in config.getini("dockerci_requirements") if line),
         container_root=PurePosixPath(root) if root else None,
         path_pairs=tuple(_path_pair(config.rootpath, line) for line in config.getini("dockerci_paths")),
@@ -267,13 +276,19 @@ def parse_environ(lines: Sequence[str], environ: Mapping[str, str]) -> dict[str,
     for line in lines:
         name, has_value, value = line.partition("=")
         name = name.strip()
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        if not _VARIABLE.fullmatch(name):
             raise _bad_value("dockerci_env", line, "KEY=VALUE, or KEY to pass the host's value through")
         if has_value:
             result[name] = value.strip()
         elif name in environ:
             result[name] = environ[name]
     return result
+
+
+def _variable(setting: str, line: str) -> str:
+    if not _VARIABLE.fullmatch(line.strip()):
+        raise _bad_value(setting, line.partition("=")[0], "the name of a variable, and nothing else")
+    return line.strip()
 
 
 def parse_workers(text: str, processors: int) -> int:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from _pytest._io import TerminalWriter
 
+from pytest_dockerci.masking import hide
+
 if TYPE_CHECKING:
     from pytest_dockerci.engine.image import ImageUnderTest
     from pytest_dockerci.host_run import HostRun
@@ -76,7 +78,7 @@ class TerminalProgress:
         with self._lock, self._uncaptured():
             if self._is_terminal():
                 self._clear_status()
-                self._status = printable(text)[:_MAX_STATUS_CHARACTERS]
+                self._status = printable(hide(text))[:_MAX_STATUS_CHARACTERS]
                 self._draw_status()
             elif text and time.monotonic() - self._last_line > _QUIET_SECONDS:
                 self._write_line(text)
@@ -107,7 +109,7 @@ class TerminalProgress:
             writer.flush()
 
     def _write_line(self, text: str) -> None:
-        self._writer().line(printable(text))
+        self._writer().line(printable(hide(text)))
         self._last_line = time.monotonic()
 
     def _writer(self) -> Any:

@@ -17,6 +17,7 @@ from pytest_dockerci.engine_environment import ENVIRONMENT_FACTORY
 from pytest_dockerci.errors import DockerCIError, SettingsError
 from pytest_dockerci.host_run import HostRun
 from pytest_dockerci.items import ContainerItem
+from pytest_dockerci.reports import with_plain_values
 from pytest_dockerci.terminal import TerminalProgress, printable
 
 if TYPE_CHECKING:
@@ -151,6 +152,12 @@ class XdistWorkerHooks:
         if self._run.failure is not None and self._run.tree is None:
             session.config.hook.pytest_collection_finish(session=session)
         return result
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_report_to_serializable(self) -> Generator[None, Any, Any]:
+        """pytest-xdist sends texts, and no kinds of texts."""
+        data = yield
+        return data if data is None else with_plain_values(data)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:

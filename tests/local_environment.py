@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_dockerci.build_inputs import BuildInputs
-from pytest_dockerci.engine_environment import ENVIRONMENT_FACTORY
+from pytest_dockerci.engine_environment import ENVIRONMENT_FACTORY, take_secrets
 from pytest_dockerci.errors import ImageBuildError, ServiceNotReadyError
 from pytest_dockerci.last_image import LastImage
 
@@ -96,6 +96,8 @@ class LocalEnvironment:
             toolkit_path="",
         )
         self.services: dict[str, Any] = {}
+        self._environ = dict(settings.environ)
+        self.secret_environ = take_secrets(settings.secrets, self._environ, os.environ)
         self.is_closed = False
 
     def start(self) -> None:
@@ -162,7 +164,7 @@ class LocalEnvironment:
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(_NOT_IN_CONTAINERS)
         }
-        environ = {**inherited, **self._settings.environ, "DOCKERCI": "1", "DOCKERCI_WORKER": str(worker)}
+        environ = {**inherited, **self._environ, "DOCKERCI": "1", "DOCKERCI_WORKER": str(worker)}
         environ.pop("PYTEST_CURRENT_TEST", None)
         for name in [name for name in environ if name.startswith("COVERAGE_")]:
             del environ[

@@ -39,6 +39,7 @@ def test_defaults(read: Read, pytester: pytest.Pytester) -> None:
         host_suite=(),
         config_file=PurePosixPath("pytest.ini"),
         environ={},
+        secrets=(),
         requirements=(),
         container_root=None,
         path_pairs=(),

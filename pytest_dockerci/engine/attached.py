@@ -16,6 +16,7 @@ from pytest_dockerci.engine.exec_stream import ExecStream, open_exec
 from pytest_dockerci.engine.image import ImageUnderTest
 from pytest_dockerci.engine.python_probe import PythonFacts
 from pytest_dockerci.engine.service import Service, ServiceMap
+from pytest_dockerci.masking import know
 
 if TYPE_CHECKING:
     from pytest_dockerci.engine.environment import Environment
@@ -36,6 +37,7 @@ def describe_environment(environment: Environment, engine: Engine, workers: int)
         "image": image,
         "services": list(environment.services),
         "containers": [[container.id, container.name] for container in containers],
+        "secret_environ": dict(environment.secret_environ),
     }
 
 
@@ -50,6 +52,7 @@ class AttachedEnvironment:
     Attributes:
         image: The image under test.
         services: The services of this worker's stack.
+        secret_environ: Variables of the testing environment that are secrets.
     """
 
     def __init__(
@@ -59,6 +62,8 @@ class AttachedEnvironment:
         self._containers: Sequence[Sequence[str]] = description["containers"]
         self._ask = ask
         self.image = _image(description["image"])
+        self.secret_environ: Mapping[str, str] = description["secret_environ"]
+        know(self.secret_environ.values())
         self.services = ServiceMap(description["services"], self._service)
 
     def _service(self, name: str) -> Service:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from pytest_dockerci.errors import CommandError
+from pytest_dockerci.masking import hide
 
 _NAMED_SECRET = r"[\w.-]*(?:passw(?:or)?d|secret|token|api_?key|credential|private_?key)[\w.-]*"  # noqa: S105 - a pattern
 _SECRET_ASSIGNMENT = re.compile(rf"(?i)\b({_NAMED_SECRET}\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|\S+)")
@@ -191,8 +192,8 @@ class Commands:
 
 
 def mask_secrets(text: str) -> str:
-    """The text without values that are named like secrets, and without passwords in addresses."""
-    return _USERINFO.sub(r"\1***@", _SECRET_ASSIGNMENT.sub(r"\1***", text))
+    """The text without known secrets, without values that are named like one, and without passwords in addresses."""
+    return _USERINFO.sub(r"\1***@", _SECRET_ASSIGNMENT.sub(r"\1***", hide(text)))
 
 
 def masked_command(argv: Sequence[str]) -> str:

@@ -78,6 +78,7 @@ class Environment:
         image: The image under test; there after `start`.
         services: Every service of the Compose files; there after `start`. Worker 0's stack.
         identity: The labels of all that belongs to the run.
+        secret_environ: Variables that only the workers get.
     """
 
     image: ImageUnderTest
@@ -86,6 +87,7 @@ class Environment:
     def __init__(self, engine: Engine, plan: EnvironmentPlan, progress: Progress) -> None:
         self._engine = engine
         self._plan = plan
+        self.secret_environ = plan.secret_environ
         self._progress = progress
         self.identity = RunIdentity(run_id=plan.run_id, nonce=plan.nonce, folder=folder_name(plan.rootdir))
         self._commands = Commands(engine.child_environ)

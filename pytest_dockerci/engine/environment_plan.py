@@ -33,7 +33,8 @@ class EnvironmentPlan:
         config_file: pytest's configuration file, relative to rootdir.
         host_only: What below the suite stays on the host.
         container_root: The folder in the image that stands for rootdir; None for its WORKDIR.
-        environ: The testing environment.
+        environ: The testing environment, without its secrets.
+        secret_environ: Those: never part of a container, given to the workers only.
         requirements: What to bring, pytest included.
         host_versions: Versions by name, preferred where the image lacks that distribution.
         workers: Number of test containers.
@@ -67,6 +68,7 @@ class EnvironmentPlan:
     host_only: tuple[PurePosixPath, ...] = ()
     container_root: PurePosixPath | None = None
     environ: Mapping[str, str] = field(default_factory=dict)
+    secret_environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     requirements: tuple[str, ...] = ("pytest",)
     host_versions: Mapping[str, str] = field(default_factory=dict)
     workers: int = 1

@@ -30,7 +30,7 @@ MIXED = """
         raise ValueError("tear-down")
     def test_teardown(broken, record_property): record_property("key", 7)
     def test_subtests(subtests):
-        with subtests.test("first"): assert 0
+        with subtests.test("first", number=1, text="a b"): assert 0
         with subtests.test("second"): pass
     class TestGroup:
         @pytest.mark.xdist_group("together")
@@ -46,7 +46,13 @@ def run_both(project: Project, *args: str) -> Run:
     assert _all(project, ours, "test") == _all(project, plain, "test")
     assert _all(project, ours, "collect") == _all(project, plain, "collect")
     assert sorted(map(str, ours.of_kind("warning"))) == sorted(map(str, plain.of_kind("warning")))
+    assert _subtests(ours) == _subtests(plain)
     return ours
+
+
+def _subtests(run: Run) -> list[str]:
+    """How subtests are called at the end."""
+    return sorted(line for line in run.text.splitlines() if line.startswith("SUBFAIL"))
 
 
 def _lasting(event: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from differential.comparison import without_variable
+from pytest_dockerci.terminal import printable
 
 _RULER = re.compile(r"^(=+|-+|_+|!+) (.*?) ?(=+|-+|_+|!+)?$")
 _AGE = re.compile(r"\(cache from \d+:\d\d:\d\d ago,")
@@ -21,7 +22,10 @@ _HEADER_ENDS = ("collecting ", "collected ")
 
 def comparable_lines(text: str, places: Sequence[str]) -> list[str]:
     """The lines of a run's output that plain pytest shows as well."""
-    lines = _AGE.sub("(cache from T ago,", _COLOUR.sub("", without_variable(text, places))).splitlines()
+    text = printable(
+        _COLOUR.sub("", without_variable(text, places))
+    )  # what a person would see of control characters
+    lines = _AGE.sub("(cache from T ago,", text).splitlines()
     return list(_without_blocks(_without_header(lines)))
 
 

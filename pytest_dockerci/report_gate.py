@@ -1,0 +1,78 @@
+"""What tests of the container printed and said, on its way to the terminal: it gives no orders there.
+
+Reports stay as they came, for files and for other plugins; pytest's own reporter gets copies
+in which everything has gone through `terminal.printable`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Generator
+from typing import Any
+
+import pytest
+from _pytest._code.code import TerminalRepr
+
+from pytest_dockerci.masking import known
+from pytest_dockerci.terminal import printable
+
+# Set on reports that came from a container; survives pytest-xdist's way of sending reports.
+FROM_CONTAINER = "dockerci_from_container"
+
+
+class ReportGate:
+    """Stands before the summaries at the end of a run."""
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: Any) -> Generator[None, None, None]:
+        """Have the reporter show copies."""
+        stats: dict[str, list[Any]] = terminalreporter.stats
+        raw = dict(stats)
+        stats.update({name: [shown_report(report) for report in reports] for name, reports in raw.items()})
+        try:
+            return (yield)
+        finally:
+            stats.update(raw)
+
+
+def shown_report(report: Any) -> Any:
+    """A report as the terminal may show it; the same one where nothing in it has to change."""
+    return _changed(report, printable) if getattr(report, FROM_CONTAINER, False) else report
+
+
+def without_secrets(report: Any) -> Any:
+    """A report of the host's own without the secrets that this process knows."""
+    return (
+        _changed(report, known().hide) if known() and not getattr(report, FROM_CONTAINER, False) else report
+    )
+
+
+def _changed(report: Any, change: Callable[[str], str]) -> Any:
+    sections = [(change(title), change(text)) for title, text in report.sections]
+    longrepr = _changed_value(report.longrepr, change)
+    if sections == report.sections and longrepr is report.longrepr:
+        return report
+    changed = copy.copy(report)
+    changed.sections, changed.longrepr = sections, longrepr
+    return changed
+
+
+def _changed_value(value: Any, change: Callable[[str], str]) -> Any:
+    """A value of pytest's representation of an error with all its texts changed; the same one where nothing changes."""
+    match value:
+        case str():
+            text = change(value)
+            return value if text == value else text
+        case list() | tuple():
+            parts = [_changed_value(part, change) for part in value]
+            is_same = all(part is before for part, before in zip(parts, value, strict=True))
+            return value if is_same else type(value)(parts)
+        case TerminalRepr():
+            values = {name: _changed_value(part, change) for name, part in vars(value).items()}
+            if all(values[name] is part for name, part in vars(value).items()):
+                return value
+            changed = copy.copy(value)
+            vars(changed).update(values)
+            return changed
+        case _:
+            return value
