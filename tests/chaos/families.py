@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from chaos.crashes import CRASHES_FAMILY
 from chaos.engine_kills import ENGINE_KILLS
+from chaos.faults import FAULTS
 from chaos.interrupts import INTERRUPTS
 from chaos.kills import KILLS
 from chaos.neighbours import NEIGHBOURS
 from chaos.streams import STREAMS
 
 FAMILIES = {
-    family.name: family for family in (KILLS, INTERRUPTS, ENGINE_KILLS, STREAMS, CRASHES_FAMILY, NEIGHBOURS)
+    family.name: family
+    for family in (KILLS, INTERRUPTS, ENGINE_KILLS, STREAMS, FAULTS, CRASHES_FAMILY, NEIGHBOURS)
 }

@@ -124,37 +124,43 @@ def test_frozen_while_tests_run(project: Project, own_engine: PrivateEngine) -> 
     assert own_engine.objects_of(project.root.name) == []
 
 
-@pytest.mark.parametrize(
-    ("mark", "files"),
-    [
-        ("[1/2] FROM", {"Dockerfile": f"FROM {PYTHON_IMAGE}\nRUN sleep 30\n"}),
-        (
-            "collected 3 items",
-            {
-                "compose_yaml": f"""\
-                    services:
-                      web: {{build: {{context: ., args: {{PYTHON_IMAGE: "{PYTHON_IMAGE}"}}}}, depends_on: [db]}}
-                      db:
-                        image: {PYTHON_IMAGE}
-                        command: [sleep, "600"]
-                        init: true
-                        healthcheck: {{test: [CMD, "false"]}}
-                    """
-            },
-        ),
-    ],
-    ids=["build", "services"],
-)
-def test_killed_before_tests_run(
-    project: Project, own_engine: PrivateEngine, mark: str, files: dict[str, str]
-) -> None:
-    """The environment never came up: no test is reported as run, and nobody sees a traceback."""
-    project.write(**files)
-    outcome, seconds = run_and(project, own_engine, mark, own_engine.kill)
+def assert_never_came_up(project: Project, engine: PrivateEngine, outcome: Outcome) -> None:
+    """No test is reported as run, nobody sees a traceback, and nothing is left once the engine is back."""
     assert outcome.exit_code == 6, outcome.output
     assert "PASSED" not in outcome.output
     assert "Traceback" not in outcome.output
+    engine.start()
+    gc(project, engine)
+    assert engine.objects_of(project.root.name) == []
+
+
+def test_killed_while_the_image_is_built(project: Project, own_engine: PrivateEngine) -> None:
+    """It takes the builder with it."""
+    project.write(Dockerfile=f"FROM {PYTHON_IMAGE}\nRUN sleep 61.25\n", tests__test_it_py=SUITE)
+    process = project.start("-v", **own_engine.environ)
+    while subprocess.run(["pgrep", "-f", "^sleep 61.25"], capture_output=True, check=False).returncode:
+        assert process.poll() is None
+        time.sleep(0.05)
+    own_engine.kill()
+    began = time.monotonic()
+    outcome = project.finish(process)
+    assert time.monotonic() - began < 10
+    assert_never_came_up(project, own_engine, outcome)
+
+
+def test_killed_while_services_start(project: Project, own_engine: PrivateEngine) -> None:
+    """The tests are known by then: each says that it was not run."""
+    project.write(
+        compose_yaml=f"""\
+            services:
+              web: {{build: {{context: ., args: {{PYTHON_IMAGE: "{PYTHON_IMAGE}"}}}}, depends_on: [db]}}
+              db:
+                image: {PYTHON_IMAGE}
+                command: [sleep, "600"]
+                init: true
+                healthcheck: {{test: [CMD, "false"]}}
+            """
+    )
+    outcome, seconds = run_and(project, own_engine, "collected 3 items", own_engine.kill)
     assert seconds < 10
-    own_engine.start()
-    gc(project, own_engine)
-    assert own_engine.objects_of(project.root.name) == []
+    assert_never_came_up(project, own_engine, outcome)
