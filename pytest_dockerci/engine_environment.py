@@ -53,6 +53,7 @@ def make_environment(
     engine = connect_engine(os.environ)
     nonce = secrets.token_hex(8)
     state_dir = state_directory(os.environ, settings.rootdir)
+    last = last_image(state_dir, settings.service)
     lease = record_owner(state_dir, run_id, nonce, engine.id)
     plan = EnvironmentPlan(
         run_id=run_id,
@@ -91,7 +92,8 @@ def make_environment(
         edit_model=lambda model: _call(hook.pytest_dockerci_compose_model, config=config, model=model),
         edit_tags=lambda tags: _call(hook.pytest_dockerci_tags, config=config, tags=tags),
         only_collects=config.option.collectonly,
-        known_image=last_image(state_dir, settings.service) if config.option.collectonly else None,
+        known_image=last if config.option.collectonly else None,
+        last_image=last,
         extra_services=extra_services,
     )
     return Environment(engine, plan, progress)

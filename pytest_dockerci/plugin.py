@@ -91,7 +91,7 @@ def pytest_configure(config: pytest.Config) -> None:
     from pytest_dockerci.report_gate import ReportGate  # noqa: PLC0415 - see the module's docstring
 
     config.pluginmanager.register(DockerCIPlugin(run), HOST_RUN)
-    config.pluginmanager.register(ReportGate(), f"{HOST_RUN}-report-gate")
+    config.pluginmanager.register(ReportGate(config), f"{HOST_RUN}-report-gate")
     if run.coverage is not None:
         from pytest_dockerci.host_coverage import CoverageHooks  # noqa: PLC0415 - only a run that measures pays
 

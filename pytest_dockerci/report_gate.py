@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from _pytest._code.code import TerminalRepr
+from _pytest.terminal import WarningReport
 
 from pytest_dockerci.masking import known
 from pytest_dockerci.terminal import printable
@@ -21,7 +23,28 @@ FROM_CONTAINER = "dockerci_from_container"
 
 
 class ReportGate:
-    """Stands before the summaries at the end of a run."""
+    """Stands before what pytest's reporter shows, at once and at the end.
+
+    Args:
+        config: pytest's configuration.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logreport(self, report: Any) -> Generator[None, None, None]:
+        """A test's line, with its reason or its subtest's name."""
+        reporter: Any = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is None or not getattr(report, FROM_CONTAINER, False):
+            return (yield)
+        writer = reporter._tw  # noqa: SLF001 - everything that is shown goes through it
+        write = writer.write
+        writer.write = lambda text, **markup: write(printable(text), **markup)
+        try:
+            return (yield)
+        finally:
+            del writer.write
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> Generator[None, None, None]:
@@ -36,8 +59,22 @@ class ReportGate:
 
 
 def shown_report(report: Any) -> Any:
-    """A report as the terminal may show it; the same one where nothing in it has to change."""
-    return _changed(report, printable) if getattr(report, FROM_CONTAINER, False) else report
+    """A report, or a warning, as the terminal may show it; the same one where nothing in it has to change."""
+    if isinstance(report, WarningReport):
+        return replace(report, message=printable(report.message))
+    if not getattr(report, FROM_CONTAINER, False):
+        return report
+    shown = _changed(report, printable)
+    reason, context = getattr(report, "wasxfail", None), getattr(report, "context", None)
+    if reason or context is not None:
+        shown = copy.copy(shown)
+        if reason:
+            shown.wasxfail = printable(reason)
+        if context is not None:
+            name = None if context.msg is None else printable(context.msg)
+            values = {key: type(value)(printable(value)) for key, value in context.kwargs.items()}
+            shown.context = replace(context, msg=name, kwargs=values)
+    return shown
 
 
 def without_secrets(report: Any) -> Any:

@@ -12,7 +12,6 @@ from _pytest._code.code import TerminalRepr
 
 from pytest_dockerci.agent import wire
 from pytest_dockerci.report_gate import FROM_CONTAINER
-from pytest_dockerci.terminal import printable
 from pytest_dockerci.warning_classes import warning_class
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ _CONTEXT = "_subtest.context"  # of a serialised subtest
 _SUBTEST_REPORTS = frozenset({"SubtestReport", "SubTestReport"})
 
 
-class _AsShown(str):
+class AsShown(str):
     """A value of a subtest as the container shows it; its `repr` is itself."""
 
     __slots__ = ()
@@ -93,11 +92,8 @@ def restore(config: pytest.Config, data: dict[str, Any], paths: PathMap) -> Any:
         )
     _restore_context(report, data.get(_CONTEXT))
     if isinstance(report.longrepr, list):
-        # JSON has no tuples; junitxml insists on one for skips. The reason is shown at once under `-v`.
-        *place, reason = report.longrepr
-        report.longrepr = (*place, printable(str(reason)))
-    if isinstance(getattr(report, "wasxfail", None), str):
-        report.wasxfail = printable(report.wasxfail)
+        # JSON has no tuples; junitxml insists on one for skips.
+        report.longrepr = tuple(report.longrepr)
     setattr(report, FROM_CONTAINER, True)
     if is_shown_as_text and isinstance(report.longrepr, str):
         report.longrepr = _ShownText(report.longrepr)
@@ -119,15 +115,13 @@ def with_plain_values(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _restore_context(report: Any, shown: Any) -> None:
-    """What a subtest is called, and its values; both are shown as soon as it is reported."""
+    """The values of a subtest, as the container shows them."""
     context = getattr(report, "context", None)
     if context is None or not isinstance(shown, dict) or not isinstance(shown.get("kwargs"), dict):
         return
     # A frozen class, which quotes what it is given.
-    values = {name: _AsShown(printable(str(value))) for name, value in shown["kwargs"].items()}
+    values = {name: AsShown(value) for name, value in shown["kwargs"].items()}
     object.__setattr__(context, "kwargs", values)
-    if context.msg is not None:
-        object.__setattr__(context, "msg", printable(str(context.msg)))
 
 
 def _map_longrepr(longrepr: Any, paths: PathMap) -> Any:
@@ -178,7 +172,7 @@ def record_warning(config: pytest.Config, warned: wire.Warned, paths: PathMap) -
     category = warning_class(warned.category)
     host_path = paths.to_host(warned.filename)
     message = warnings.WarningMessage(
-        message=category(printable(warned.text)),
+        message=category(warned.text),
         category=category,
         filename=str(host_path) if host_path is not None and host_path.exists() else warned.filename,
         lineno=warned.lineno,

@@ -6,6 +6,7 @@ import re
 import sys
 import threading
 import time
+import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -148,6 +149,8 @@ def printable(text: str) -> str:
     A carriage return before a newline goes; other control characters are shown escaped, and so
     is the first character of what a CI system would take for a command.
     """
+    if _is_plain(text):
+        return _CI_COMMAND.sub(_escaped, text)
     result = []
     position = 0
     while position < len(text):
@@ -158,7 +161,7 @@ def printable(text: str) -> str:
                 result.append(text[position:end])
                 position = end
                 continue
-        if character in "\n\t" or (character.isprintable() and character not in _DIRECTION_CONTROLS):
+        if character in "\n\t" or not _is_control(character):
             result.append(character)
         elif character == "\r" and text[position + 1 : position + 2] == "\n":
             pass
@@ -168,6 +171,16 @@ def printable(text: str) -> str:
             result.append(character.encode("unicode_escape").decode("ascii"))
         position += 1
     return _CI_COMMAND.sub(_escaped, "".join(result))
+
+
+def _is_control(character: str) -> bool:
+    """True for what a terminal may obey, or cannot be sent. What merely has no glyph everywhere is harmless."""
+    return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _DIRECTION_CONTROLS
+
+
+def _is_plain(text: str) -> bool:
+    """True for most texts, at once."""
+    return text.isascii() and text.replace("\n", "").replace("\t", "").isprintable()
 
 
 # What GitHub (``::command``, ``##[command]``), Azure (``##vso[``) and TeamCity read as orders in a log.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import docker.errors
 import requests.exceptions
@@ -17,9 +17,13 @@ if TYPE_CHECKING:
     from pytest_dockerci.engine.client import Engine
 
 _PARALLEL = 16
+# In the order in which they can be removed.
+KINDS = ("container", "network", "volume", "image", "reaper")
 _MAX_PASSES = 8
 _PAUSE_SECONDS = 0.1
 _GONE = (404, 304)
+# The end of its container's name, after that of the run. The names of services' containers end with a number.
+REAPER_NAME = "-reaper"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +31,7 @@ class EngineObject:
     """Something on the engine that can be removed.
 
     Attributes:
-        kind: ``container``, ``network``, ``volume`` or ``image``.
+        kind: ``container``, ``network``, ``volume``, ``image``, or ``reaper``: a container that goes last.
         key: What the engine knows it by.
         name: What a person knows it by.
         labels: Its labels.
@@ -50,7 +54,7 @@ def list_objects(engine: Engine, filters: Mapping[str, list[str]]) -> list[Engin
     wanted = dict(filters)
     containers = [
         EngineObject(
-            kind="container",
+            kind="reaper" if is_reaper(data) else "container",
             key=data["Id"],
             name=(data.get("Names") or [data["Id"][:12]])[0].lstrip("/"),
             labels=data.get("Labels") or {},
@@ -79,6 +83,11 @@ def list_objects(engine: Engine, filters: Mapping[str, list[str]]) -> list[Engin
         for data in api.volumes(filters=wanted).get("Volumes") or []
     ]
     return [*containers, *networks, *volumes]
+
+
+def is_reaper(data: Mapping[str, Any]) -> bool:
+    """True for the container of a run's reaper, as the engine lists it: no service's container is called so."""
+    return any(name.endswith(REAPER_NAME) for name in data.get("Names") or ())
 
 
 def parse_time(text: str) -> float:
@@ -119,9 +128,11 @@ def _remove_passes(
         if not objects:
             return ()
         problems = {}
+        # The reaper goes when nothing else is left: this process may be killed before that.
+        doomed = [thing for thing in objects if thing.kind != "reaper"] or objects
         with ThreadPoolExecutor(max_workers=_PARALLEL) as pool:
-            for kind in ("container", "network", "volume", "image"):
-                of_kind = [thing for thing in objects if thing.kind == kind]
+            for kind in KINDS:
+                of_kind = [thing for thing in doomed if thing.kind == kind]
                 for thing, problem in zip(
                     of_kind, pool.map(lambda thing: _remove(engine, thing), of_kind), strict=True
                 ):
@@ -137,11 +148,13 @@ def _remove_passes(
 def _list_until_quiet(
     list_them: Callable[[], list[EngineObject]], quiet_seconds: float
 ) -> list[EngineObject]:
-    """What is there; nothing only when that has been so for a while."""
+    """What is there; nothing, or nothing but the reaper, only when that has been so for a while."""
     quiet_at = time.monotonic() + quiet_seconds
-    while not (objects := list_them()) and time.monotonic() < quiet_at:
+    while True:
+        objects = list_them()
+        if any(thing.kind != "reaper" for thing in objects) or time.monotonic() >= quiet_at:
+            return objects
         time.sleep(_PAUSE_SECONDS)
-    return objects
 
 
 def _remove(engine: Engine, thing: EngineObject) -> str:
@@ -149,7 +162,7 @@ def _remove(engine: Engine, thing: EngineObject) -> str:
     api = engine.client.api
     try:
         match thing.kind:
-            case "container":
+            case "container" | "reaper":
                 api.remove_container(thing.key, force=True, v=True)
             case "network":
                 api.remove_network(thing.key)

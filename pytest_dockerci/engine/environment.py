@@ -207,6 +207,7 @@ class Environment:
             [self._volume_prefix(worker) for worker in range(plan.workers)],
         )
         self._toolkit = toolkit_to_come.result()
+        self._source.untag_last(self._engine, plan.last_image)
         self.image = ImageUnderTest(
             id=self._images.built[plan.service],
             tags=self._source.names,

@@ -49,6 +49,7 @@ class EnvironmentPlan:
         edit_tags: Changes the tags in place.
         only_collects: Nothing will be run: one test container, no services.
         known_image: The last image that was built; taken as it is where nothing is run and it is still there.
+        last_image: The image that the project's last run has built.
         extra_services: Alias to a `testcontainers` container that is not started.
         lease: Says that the run goes on; released when it has been removed.
         reaper_image: Image of the reaper, or ``none``.
@@ -83,6 +84,7 @@ class EnvironmentPlan:
     edit_tags: Callable[[list[str]], None] = _leave
     only_collects: bool = False
     known_image: LastImage | None = None
+    last_image: LastImage | None = None
     extra_services: Mapping[str, Any] = field(default_factory=dict)
     lease: Lease | None = None
     reaper_image: str = "none"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +11,8 @@ from pytest_dockerci.engine.command import Commands
 from pytest_dockerci.errors import CommandError
 
 _COMMIT_DIGITS = 12
-# One name for all such runs: a name for each would keep every image for ever.
-_WITHOUT_COMMIT = "uncommitted"
 _TIMEOUT_SECONDS = 20.0
+_RUN_TAG = "run-"
 _TAG = re.compile(r"[\w][\w.-]{0,127}\Z", re.ASCII)
 
 
@@ -60,19 +60,24 @@ def parse_status(text: str) -> GitFacts:
     return GitFacts(commit=commit, is_dirty=is_dirty and commit is not None)
 
 
-def choose_tags(facts: GitFacts, build_number: str | None) -> list[str]:
-    """The tags of a built image: the commit's, then the build number.
+def choose_tags(facts: GitFacts, build_number: str | None, run_id: str) -> list[str]:
+    """The tags of a built image: the commit's, or the run's where there is no commit, then the build number.
 
     A build number that Docker does not allow as a tag is made one, character by character.
     """
     if facts.commit is None:
-        tags = [_WITHOUT_COMMIT]
+        tags = [f"{_RUN_TAG}{run_id}"]
     else:
         tags = [facts.commit[:_COMMIT_DIGITS] + ("-dirty" if facts.is_dirty else "")]
     if build_number:
         tag = re.sub(r"[^\w.-]", "-", build_number, flags=re.ASCII).lstrip(".-")[:128]
         tags.append(tag)
     return [tag for tag in dict.fromkeys(tags) if _TAG.match(tag)]
+
+
+def run_tags(names: Iterable[str]) -> list[str]:
+    """Of an image's names, those that stand for a run only."""
+    return [name for name in names if name.rpartition(":")[2].startswith(_RUN_TAG)]
 
 
 def repository_of(image: str) -> str:

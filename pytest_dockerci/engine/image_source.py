@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import docker.errors
+
 from pytest_dockerci.build_inputs import BuildInputs
-from pytest_dockerci.engine.git_facts import GitFacts, choose_tags, repository_of
+from pytest_dockerci.engine.git_facts import GitFacts, choose_tags, repository_of, run_tags
 from pytest_dockerci.engine.image_plan import build_inputs
 from pytest_dockerci.engine.images import inspect_image
 from pytest_dockerci.last_image import LastImage
@@ -38,6 +41,20 @@ class ImageSource:
     reference: str | None
     inputs: BuildInputs
     known: LastImage | None
+
+    def untag_last(self, engine: Engine, last: LastImage | None) -> None:
+        """Take the run's tag from the image of the run before; an image without any other name goes.
+
+        Args:
+            engine: The engine.
+            last: That image; one that this run has not built, it still needs.
+        """
+        if last is None or self.reference is not None:
+            return
+        for name in run_tags(last.tags):
+            if name not in self.names:
+                with suppress(docker.errors.APIError):  # gone already, or in use by another run
+                    engine.client.api.remove_image(name)
 
     def record(self, image: ImageUnderTest, service: str, fingerprint: str) -> LastImage:
         """The image as the next listing will want to know it.
@@ -100,7 +117,7 @@ def _known_image(engine: Engine, plan: EnvironmentPlan) -> LastImage | None:
 
 
 def _choose_names(model: ComposeModel, plan: EnvironmentPlan, git: GitFacts) -> tuple[str, ...]:
-    tags = choose_tags(git, plan.build_number)
+    tags = choose_tags(git, plan.build_number, plan.run_id)
     plan.edit_tags(tags)
     named = model.services[plan.service].get("image")
     repository = repository_of(named or f"{model.project}-{plan.service}")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pytest_dockerci.engine.cleanup import EngineObject, list_objects, remove_objects
+from pytest_dockerci.engine.cleanup import KINDS, EngineObject, list_objects, remove_objects
 from pytest_dockerci.engine.labels import BUILD_REPOSITORY, CACHE, EMPTY_IMAGE, RUN, run_filters
 
 if TYPE_CHECKING:
@@ -70,8 +70,7 @@ def gc_plan(
     ]
     if include_caches:
         things += leftovers.caches
-    order = {"container": 0, "network": 1, "volume": 2, "image": 3}
-    return tuple(sorted(things, key=lambda thing: order[thing.kind]))
+    return tuple(sorted(things, key=lambda thing: KINDS.index(thing.kind)))
 
 
 def remove_leftovers(engine: Engine, things: Sequence[EngineObject]) -> tuple[str, ...]:

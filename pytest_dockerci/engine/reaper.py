@@ -19,6 +19,7 @@ import docker.errors
 import requests.exceptions
 from docker.types import Mount
 
+from pytest_dockerci.engine.cleanup import REAPER_NAME
 from pytest_dockerci.engine.connection import Connection, upgrade
 from pytest_dockerci.engine.frames import STDERR, Demultiplexer, FrameError
 from pytest_dockerci.engine.images import inspect_image, pull_image
@@ -107,7 +108,7 @@ class Reaper:
         program = resources.files("pytest_dockerci.reaper").joinpath("program.py").read_text("utf-8")
         container = api.create_container(
             self._image,
-            name=f"{self._identity.project}-reaper",
+            name=f"{self._identity.project}{REAPER_NAME}",
             # An image without python3 fails here and now, with the engine's words.
             entrypoint=["python3", "-I", "-S", "-c", program],
             command=[],

@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             _run(FAMILIES[name], options, commit)
     lines = [line for line in record.read(options.record) if options.table or line.commit == commit]
     print(table(lines, FAMILIES))
-    return 1 if any(line.finding.problems for line in lines) else 0
+    return 1 if any(line.finding.problems or line.finding.late for line in lines) else 0
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -75,9 +75,10 @@ def _run(family: Family, options: argparse.Namespace, commit: str) -> None:
             finding = make(trial)
             record.append(options.record[0], record.Line(commit=commit, trial=trial, finding=finding))
             told = ", ".join(f"{name} {value:.2f}" for name, value in finding.figures.items())
-            good = "NOT AS PROMISED" if finding.problems else "ok"
+            wrong = [*finding.problems, *finding.late]
+            good = "NOT AS PROMISED" if wrong else "ok"
             title = f"{family.name} {trial.number + 1}/{len(numbers)}: {finding.kind} {told}: {good}"
-            print("\n  ".join([title, *finding.problems]), file=sys.stderr, flush=True)
+            print("\n  ".join([title, *wrong]), file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from chaos.place import clear, engine_here, left_of, make_project, output_of
+from chaos.place import clear, engine_here, left_of, output_of, project_in
 from chaos.trial import Family, Finding, Trial
 from whole_run.project import Outcome, Project
 from whole_run.test_crashes import CRASHES, IMPORTS
@@ -27,8 +27,7 @@ _KINDS = (
 
 @contextmanager
 def _opened(folder: Path) -> Iterator[Callable[[Trial], Finding]]:
-    with engine_here() as engine:
-        project = make_project(folder / "crashes", engine)
+    with engine_here() as engine, project_in(folder / "crashes", engine) as project:
         compose = (project.root / "compose.yaml").read_text()
         limits = "    mem_limit: 400m\n    memswap_limit: 400m\n"
         project.write(compose_yaml=compose.replace("    depends_on:", limits + "    depends_on:"))

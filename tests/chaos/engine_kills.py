@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from chaos.place import clear, engine_here, make_project, output_of
+from chaos.place import clear, engine_here, output_of, project_in
 from chaos.trial import Family, Finding, Trial
 from private_engine import PrivateEngine
 from whole_run.project import PYTHON_IMAGE, Project
@@ -32,8 +32,7 @@ def _opened(folder: Path) -> Iterator[Callable[[Trial], Finding]]:
     try:
         own.start()
         own.load([PYTHON_IMAGE])
-        with engine_here() as engine:
-            made = make_project(folder / "project" / "engine-kills", engine)
+        with engine_here() as engine, project_in(folder / "project" / "engine-kills", engine) as made:
             project = _OwnProject(made.root, engine)
             project.own_environ = own.environ
             began = time.monotonic()
@@ -59,16 +58,16 @@ def _killed(project: Project, own: PrivateEngine, trial: Trial, duration_seconds
     problems = []
     if output is None:
         problems.append("it hangs")
-    else:
-        if seconds > _VERDICT_SECONDS:
-            problems.append(f"its verdict took {seconds:.1f} s")
-        if process.returncode not in (1, 6, 7, 9) or "Traceback" in output:
-            problems.append(f"exit code {process.returncode}: {output[-3000:]}")
+    elif process.returncode not in (1, 6, 7, 9) or "Traceback" in output:
+        problems.append(f"exit code {process.returncode}: {output[-3000:]}")
     own.revive()
     clear(project)
     problems += [f"left after the clean-up: {each}" for each in own.objects_of(project.root.name)]
     kind = "before the tests" if output is None or "test_quick" not in output else "from the tests on"
-    return Finding(kind=kind, problems=tuple(problems), figures={"seconds_to_the_verdict": seconds})
+    late = (f"its verdict took {seconds:.1f} s",) if seconds > _VERDICT_SECONDS else ()
+    return Finding(
+        kind=kind, problems=tuple(problems), late=late, figures={"seconds_to_the_verdict": seconds}
+    )
 
 
 ENGINE_KILLS = Family(

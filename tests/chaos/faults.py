@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from chaos.place import clear, engine_here, left_of, make_project, output_of
+from chaos.place import clear, engine_here, left_of, output_of, project_in
 from chaos.trial import Family, Finding, Trial
 from whole_run.project import Project
 
@@ -109,8 +109,8 @@ def _opened(folder: Path) -> Iterator[Callable[[Trial], Finding]]:
         path = folder / "proxy.sock"
         proxy = _Proxy(path, urlsplit(engine.target.url).path)
         try:
-            project = make_project(folder / "faults", engine)
-            yield lambda trial: _faulty(project, proxy, path, trial)
+            with project_in(folder / "faults", engine) as project:
+                yield lambda trial: _faulty(project, proxy, path, trial)
         finally:
             proxy.close()
 
@@ -133,12 +133,11 @@ def _faulty(project: Project, proxy: _Proxy, path: Path, trial: Trial) -> Findin
             problems.append(f"exit code {process.returncode}: {output[-3000:]}")
         if "test_fails PASSED" in output:
             problems.append("the failing test passed")
-        if seconds > _SECONDS:
-            problems.append(f"it took {seconds:.0f} s")
     if problems:
         clear(project)
     shown = kind if fault.has_happened else "not reached"
-    return Finding(kind=shown, problems=tuple(problems), figures={"seconds_of_the_run": seconds})
+    late = (f"it took {seconds:.0f} s",) if seconds > _SECONDS else ()
+    return Finding(kind=shown, problems=tuple(problems), late=late, figures={"seconds_of_the_run": seconds})
 
 
 FAULTS = Family(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from chaos.place import clear, engine_here, left_of, make_project, output_of
+from chaos.place import clear, engine_here, left_of, output_of, project_in
 from chaos.trial import Family, Finding, Trial
 from whole_run.project import Project
 
@@ -31,8 +31,7 @@ _KINDS: dict[str, tuple[list[tuple[int, float]], bool]] = {
 
 @contextmanager
 def _opened(folder: Path) -> Iterator[Callable[[Trial], Finding]]:
-    with engine_here() as engine:
-        project = make_project(folder / "interrupts", engine)
+    with engine_here() as engine, project_in(folder / "interrupts", engine) as project:
         began = time.monotonic()
         output_of(project.start("-v"))
         duration_seconds = time.monotonic() - began
@@ -57,13 +56,12 @@ def _interrupted(project: Project, trial: Trial, duration_seconds: float) -> Fin
     problems = [f"left at its end: {each}" for each in left]
     if output is None:
         problems.append("it hangs")
-    elif seconds > _SECONDS:
-        problems.append(f"took {seconds:.1f} s")
     elif "INTERNALERROR" in output or process.returncode in (0, 3):
         problems.append(f"exit code {process.returncode}: {output[-2000:]}")
     if left:
         clear(project)
-    return Finding(kind=kind, problems=tuple(problems), figures={"seconds_to_the_end": seconds})
+    late = (f"took {seconds:.1f} s",) if seconds > _SECONDS else ()
+    return Finding(kind=kind, problems=tuple(problems), late=late, figures={"seconds_to_the_end": seconds})
 
 
 def _process_at_an_instant(

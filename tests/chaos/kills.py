@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from chaos.place import (
@@ -16,9 +17,9 @@ from chaos.place import (
     bystanders,
     clear,
     engine_here,
-    make_project,
     output_of,
     processes_of,
+    project_in,
     seconds_until_nothing,
 )
 from chaos.trial import Family, Finding, Trial
@@ -39,8 +40,11 @@ _LONGEST_WAIT_SECONDS = 60.0
 
 @contextmanager
 def _opened(folder: Path) -> Iterator[Callable[[Trial], Finding]]:
-    with engine_here() as engine, bystanders(engine, folder.name) as gone:
-        project = make_project(folder / "kills", engine)
+    with (
+        engine_here() as engine,
+        bystanders(engine, folder.name) as gone,
+        project_in(folder / "kills", engine) as project,
+    ):
         began = time.monotonic()
         output_of(_start(project))
         duration_seconds = time.monotonic() - began
@@ -49,7 +53,7 @@ def _opened(folder: Path) -> Iterator[Callable[[Trial], Finding]]:
             finding = _killed(project, trial, duration_seconds)
             touched = gone()
             problems = (*finding.problems, *(f"somebody else's {thing} is gone" for thing in touched))
-            return Finding(kind=finding.kind, problems=problems, figures=finding.figures)
+            return replace(finding, problems=problems)
 
         yield make
 
@@ -78,11 +82,15 @@ def _killed(project: Project, trial: Trial, duration_seconds: float) -> Finding:
     seconds, left = seconds_until_nothing(project, _LONGEST_WAIT_SECONDS)
     output_of(process)
     problems = [f"left for ever: {each}" for each in left]
-    if not left and seconds > _GONE_SECONDS:
-        problems.append(f"gone only after {seconds:.1f} s")
+    late = [f"gone only after {seconds:.1f} s"] if not left and seconds > _GONE_SECONDS else []
     if problems:
         clear(project)
-    return Finding(kind=kind, problems=tuple(problems), figures={"seconds_until_nothing_is_left": seconds})
+    return Finding(
+        kind=kind,
+        problems=tuple(problems),
+        late=tuple(late),
+        figures={"seconds_until_nothing_is_left": seconds},
+    )
 
 
 def _await_instant(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from chaos.place import clear, engine_here, make_project, output_of, seconds_until_nothing
+from chaos.place import clear, engine_here, output_of, project_in, seconds_until_nothing
 from chaos.trial import Family, Finding, Trial
 from whole_run.project import Project
 
@@ -21,8 +21,7 @@ _SUITE = "import time\ndef test_waits(): time.sleep(3)\ndef test_other(): pass\n
 
 @contextmanager
 def _opened(folder: Path) -> Iterator[Callable[[Trial], Finding]]:
-    with engine_here() as engine:
-        project = make_project(folder / "neighbours", engine, _SUITE)
+    with engine_here() as engine, project_in(folder / "neighbours", engine, _SUITE) as project:
         yield lambda trial: _round(project, trial)
 
 

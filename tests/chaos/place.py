@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from pytest_dockerci.engine.client import Engine, connect_engine
 from whole_run.project import DOCKERFILE, PYTHON_IMAGE, SETTINGS, Project
@@ -53,18 +54,23 @@ def engine_here() -> Iterator[Engine]:
         engine.client.close()
 
 
-def make_project(folder: Path, engine: Engine, suite: str = SUITE, compose: str = COMPOSE) -> Project:
-    """A project in a folder, which is part of all its objects' names."""
+@contextmanager
+def project_in(folder: Path, engine: Engine, suite: str = SUITE) -> Iterator[Project]:
+    """A project in a folder of about this name, which is part of all its objects' names; its images go at the end."""
+    folder = folder.with_name(f"{folder.name}-{uuid4().hex[:4]}")  # shards may run at once
     folder.mkdir(parents=True)
     project = Project(folder, engine)
     project.write(
-        compose_yaml=compose,
+        compose_yaml=COMPOSE,
         Dockerfile=DOCKERFILE,
         pytest_ini=SETTINGS,
         app_py="ANSWER = 42\n",
         tests__test_suite_py=suite,
     )
-    return project
+    try:
+        yield project
+    finally:
+        project.remove_images()
 
 
 @contextmanager

@@ -44,6 +44,7 @@ def read(paths: Iterable[Path]) -> Iterator[Line]:
             finding = Finding(
                 kind=data["kind"],
                 problems=tuple(data["problems"]),
+                late=tuple(data["late"]),
                 figures=data["figures"],
                 cases=data["cases"],
             )

@@ -55,4 +55,4 @@ def _shown(name: str, lines: Sequence[Line]) -> str:
 
 
 def _problems(lines: Sequence[Line]) -> str:
-    return str(sum(1 for line in lines if line.finding.problems))
+    return str(sum(1 for line in lines if line.finding.problems or line.finding.late))

@@ -36,12 +36,14 @@ class Finding:
     Attributes:
         kind: Which sort of fault it was.
         problems: What was not as promised; empty for a good trial.
+        late: What took longer than promised; a machine that is busy with other things says little about that.
         figures: Measured values by name; the name carries the unit.
         cases: How many faults it tried.
     """
 
     kind: str
     problems: tuple[str, ...] = ()
+    late: tuple[str, ...] = ()
     figures: dict[str, float] = field(default_factory=dict)
     cases: int = 1
 

@@ -17,6 +17,7 @@ _RULER = re.compile(r"^(=+|-+|_+|!+) (.*?) ?(=+|-+|_+|!+)?$")
 _AGE = re.compile(r"\(cache from \d+:\d\d:\d\d ago,")
 _SECONDS = re.compile(r"\b\d+\.\d\ds\b( \(\d+:\d\d:\d\d\))?")
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
+_SUMMARY_LINE = re.compile(r"((?:FAILED|ERROR|XFAIL|XPASS|SUBFAILED\S*) .*?) - (.*)$")
 _HEADER_ENDS = ("collecting ", "collected ")
 
 
@@ -26,7 +27,17 @@ def comparable_lines(text: str, places: Sequence[str]) -> list[str]:
         _COLOUR.sub("", without_variable(text, places))
     )  # what a person would see of control characters
     lines = _AGE.sub("(cache from T ago,", text).splitlines()
-    return list(_without_blocks(_without_header(lines)))
+    return [_without_odd_reason(line) for line in _without_blocks(_without_header(lines))]
+
+
+def _without_odd_reason(line: str) -> str:
+    """A line of the short summary without a reason that was shortened, or in which something was escaped.
+
+    What is escaped takes more room, so the line may be shortened elsewhere.
+    """
+    match = _SUMMARY_LINE.match(line)
+    has_odd_reason = match is not None and ("\\" in match[2] or match[2].endswith("..."))
+    return f"{match[1]} - ..." if match is not None and has_odd_reason else line
 
 
 def text_differences(ours: Sequence[str], plain: Sequence[str]) -> list[str]:

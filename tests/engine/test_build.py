@@ -180,7 +180,7 @@ def test_every_setting_of_a_build_is_honoured(web: Project, monkeypatch: pytest.
         ["context", "further", "from-filefrom-environment", "gr$een", "base"]
     )
     assert web.image_data(environment.image.id)["Config"]["Labels"] == {"org.example.mine": "yes"}
-    assert environment.image.tags[0] == "shop-test/settings:uncommitted"
+    assert environment.image.tags[0] == f"shop-test/settings:run-{environment.identity.run_id}"
 
 
 @pytest.mark.engine

@@ -15,6 +15,7 @@ from pytest_dockerci.engine.git_facts import (
     parse_status,
     read_git_facts,
     repository_of,
+    run_tags,
 )
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -25,16 +26,22 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
     [
         (GitFacts(commit=COMMIT, is_dirty=False), None, ["0123456789ab"]),
         (GitFacts(commit=COMMIT, is_dirty=True), "41", ["0123456789ab-dirty", "41"]),
-        (GitFacts(commit=None, is_dirty=False), None, ["uncommitted"]),
-        (GitFacts(commit=None, is_dirty=False), "#4/1", ["uncommitted", "4-1"]),
-        (GitFacts(commit=None, is_dirty=False), "---", ["uncommitted"]),
+        (GitFacts(commit=None, is_dirty=False), None, ["run-1234"]),
+        (GitFacts(commit=None, is_dirty=False), "#4/1", ["run-1234", "4-1"]),
+        (GitFacts(commit=None, is_dirty=False), "---", ["run-1234"]),
     ],
 )
 def test_tags_say_the_commit_and_the_build(
     facts: GitFacts, build_number: str | None, tags: list[str]
 ) -> None:
     """Never `latest`."""
-    assert choose_tags(facts, build_number) == tags
+    assert choose_tags(facts, build_number, "1234") == tags
+
+
+def test_the_tags_of_a_run() -> None:
+    """Those of commits, builds and people are not among them."""
+    names = ["localhost:5000/shop:run-1234", "run-7/shop:0123456789ab", "shop:41", "shop:running"]
+    assert run_tags(names) == ["localhost:5000/shop:run-1234"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from typing import TYPE_CHECKING
 
@@ -103,3 +104,32 @@ def test_removal_does_not_touch_another_run_with_the_same_id(engine: Engine, ide
     assert remove_objects(engine, lambda: list_objects(engine, identity.filters), quiet_seconds=0) == ()
     assert engine.client.api.inspect_volume(name)["Name"] == name
     engine.client.api.remove_volume(name)
+
+
+@pytest.mark.engine
+def test_the_reaper_goes_last(engine: Engine, identity: RunIdentity) -> None:
+    """Whoever removes can be killed before the end, and then it has to see to the rest."""
+    api = engine.client.api
+    began = int(time.time())
+    network = api.create_network(f"{identity.project}_default", labels=identity.labels)
+    api.create_volume(f"{identity.project}_data", labels=identity.labels)
+    for name in (f"{identity.project}-reaper", f"{identity.project}-reaper-1", f"{identity.project}-db-1"):
+        engine.client.containers.run(
+            PYTHON_IMAGE,
+            ["sleep", "600"],
+            name=name,
+            labels=identity.labels,
+            network="none" if name.endswith("-reaper") else network["Id"],
+            init=True,
+            detach=True,
+        )
+    assert remove_objects(engine, lambda: list_objects(engine, identity.filters), quiet_seconds=0) == ()
+    events = api.events(
+        since=began - 1, until=int(time.time()) + 1, decode=True, filters={"event": "destroy"}
+    )
+    names = [event["Actor"]["Attributes"].get("name") or event["Actor"]["ID"] for event in events]
+    ours = [name for name in names if name.startswith(identity.project)]
+    assert sorted(ours) == sorted(
+        f"{identity.project}{end}" for end in ("-reaper", "-reaper-1", "-db-1", "_default", "_data")
+    )
+    assert ours[-1] == f"{identity.project}-reaper"

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -22,7 +23,7 @@ def project(
     engine: Engine, python_image: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Project]:
     """A project with an image, one settings file and no service; nothing of it may be left on the engine."""
-    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[-18:].strip("-")
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[-13:].strip("-") + f"-{uuid4().hex[:4]}"
     root = tmp_path / name
     root.mkdir()
     project = Project(root, engine)
@@ -34,3 +35,4 @@ def project(
     )
     yield project
     assert project.left_on_engine() == []
+    project.remove_images()

@@ -115,6 +115,16 @@ class Project:
         """Run pytest to its end."""
         return self.finish(self.start(*arguments, **environ))
 
+    def remove_images(self) -> None:
+        """Remove what the project's runs have built; each has a tag of its own."""
+        repository = f"{self.root.name}-web"
+        api = self._engine.client.api
+        for image in api.images(filters={"reference": repository}):
+            # By name: other projects build the same image.
+            for name in image["RepoTags"]:
+                if name.startswith(f"{repository}:"):
+                    api.remove_image(name)
+
     def left_on_engine(self) -> list[str]:
         """What runs of this project have left: names of containers, networks, volumes."""
         prefix = f"dockerci-{self.root.name}-"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 
 import pytest
 
+from pytest_dockerci.engine.client import Engine
 from whole_run.project import Project
 
 pytestmark = pytest.mark.engine
@@ -178,3 +180,17 @@ def test_unchanged_tree_gives_the_same_image(project: Project) -> None:
 
     project.write(app_py="ANSWER = 43\n")
     assert f":{commit}-dirty" in project.run().output
+
+
+def test_without_git(project: Project, engine: Engine) -> None:
+    """The tag is the run's, and goes when the next run has built: images do not pile up."""
+    project.write(tests__test_any_py="def test_any(): pass\n")
+    tags = []
+    for answer in (42, 43, 43):
+        project.write(app_py=f"ANSWER = {answer}\n")
+        outcome = project.run()
+        assert outcome.exit_code == 0, outcome.output
+        [tag] = re.findall(rf"dockerci: image ({re.escape(project.root.name)}-web:run-\w+)", outcome.output)
+        tags.append(tag)
+    named = {name for image in engine.client.api.images() for name in image["RepoTags"] or ()}
+    assert [tag in named for tag in tags] == [False, False, True]
