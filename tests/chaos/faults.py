@@ -144,6 +144,6 @@ FAULTS = Family(
     name="faults",
     promise="the live connection to the agent is cut, changed, held up: never green, no hang, nothing left",
     trials=500,
-    small=2,
+    small=1,
     opened=_opened,
 )

@@ -216,6 +216,7 @@ def test_a_bare_image(shop: Project) -> None:
     assert "A&quot;" in "".join(path.read_text() for path in (shop.root / "htmlcov").glob("*app_py.html"))
 
 
+@pytest.mark.soak
 def test_children_of_a_read_only_image(shop: Project) -> None:
     """Processes of the application are measured, as another user, with nothing to write to but `/tmp`."""
     shop.write(
@@ -246,6 +247,7 @@ def test_children_of_a_read_only_image(shop: Project) -> None:
     assert APP.splitlines().index('            return "str"') + 1 in files["shop/app.py"]["executed_lines"]
 
 
+@pytest.mark.soak
 def test_an_installed_package(shop: Project) -> None:
     """The image has it installed, the host has its sources: it is reported under them; what the host lacks is named."""
     shop.write(
@@ -266,6 +268,7 @@ def test_an_installed_package(shop: Project) -> None:
     assert re.search(r"dockerci: coverage: \S+/shop/made.py is not in the report", outcome.output)
 
 
+@pytest.mark.soak
 def test_a_killed_worker(shop: Project) -> None:
     """What it had saved counts, and the report says what may be missing."""
     shop.write(

@@ -69,7 +69,7 @@ def test_trace_and_quit(shop: Project) -> None:
     assert shop.left_on_engine() == []
 
 
-@pytest.mark.parametrize("how", ["keys", "signal"])
+@pytest.mark.parametrize("how", ["keys", pytest.param("signal", marks=pytest.mark.soak)])
 def test_control_c(shop: Project, how: str) -> None:
     """Ctrl-C, twice in a row at the prompt, or a signal ends the run; nothing is left."""
     session = run(shop)

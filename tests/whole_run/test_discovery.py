@@ -89,6 +89,7 @@ def discover(project: Project) -> IdeRun:
     return discover_in_vscode(project.root, environ, "-p", "no:cacheprovider")
 
 
+@pytest.mark.soak
 def test_a_listing_by_hand(shop: Project, engine: Engine) -> None:
     """The first one builds; the next takes that image as it is; no service is ever started."""
     since = time.time()
@@ -111,6 +112,7 @@ def test_a_listing_by_hand(shop: Project, engine: Engine) -> None:
     assert [name for name in containers if "-db-" in name] == []
 
 
+@pytest.mark.soak
 def test_discovery_asks_no_engine(shop: Project) -> None:
     """Approximate before the first run, exact after it, approximate after a change of the application."""
     before = discover(shop)

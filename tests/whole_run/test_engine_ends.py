@@ -99,6 +99,7 @@ def test_killed_while_tests_run(project: Project, own_engine: PrivateEngine) -> 
     assert own_engine.objects_of(project.root.name) == []
 
 
+@pytest.mark.soak
 def test_restarted_while_tests_run(project: Project, own_engine: PrivateEngine) -> None:
     """It took the containers down; by the time of the clean-up it may be back."""
 
@@ -114,6 +115,7 @@ def test_restarted_while_tests_run(project: Project, own_engine: PrivateEngine) 
     assert own_engine.objects_of(project.root.name) == []
 
 
+@pytest.mark.soak
 def test_frozen_while_tests_run(project: Project, own_engine: PrivateEngine) -> None:
     """No connection breaks: it is seen by the silence."""
     outcome, seconds = run_and(project, own_engine, "it waits", lambda: own_engine.send(signal.SIGSTOP))

@@ -159,6 +159,7 @@ def test_the_next_run(project: Project) -> None:
     await_nothing(project, neighbour, neighbour_id)
 
 
+@pytest.mark.soak
 def test_a_forked_child_does_not_keep_the_nets_waiting(project: Project) -> None:
     """A plugin's process that outlives pytest holds copies of what was open."""
     project.write(

@@ -63,6 +63,7 @@ def test_removed(project: Project, engine: Engine) -> None:
     assert seconds < 10
 
 
+@pytest.mark.soak
 def test_killed(project: Project, engine: Engine) -> None:
     """At once, with the signal."""
     project.write(tests__test_it_py=SUITE)
@@ -72,6 +73,7 @@ def test_killed(project: Project, engine: Engine) -> None:
     assert seconds < 10
 
 
+@pytest.mark.soak
 def test_one_of_two(project: Project, engine: Engine) -> None:
     """The test that ran in it has the cause; what the other container has run keeps its verdict."""
     project.write(

@@ -75,6 +75,7 @@ def test_one_that_is_killed_for_its_memory(project: Project) -> None:
     )
 
 
+@pytest.mark.soak
 def test_one_that_its_restart_policy_starts_again_is_not_lost(project: Project) -> None:
     """The project said that it may end."""
     with_db(project, SERVE, "restart: always")

@@ -107,6 +107,7 @@ def test_failing_build(project: Project) -> None:
     assert outcome.counts() == {"error": 1}
 
 
+@pytest.mark.soak
 def test_a_service_that_is_not_ready(project: Project) -> None:
     """It is waited for once, for all workers; each test says why it was not run."""
     project.write(
@@ -125,6 +126,7 @@ def test_a_service_that_is_not_ready(project: Project) -> None:
     assert outcome.counts() == {"error": 2}
 
 
+@pytest.mark.soak
 def test_control_c(project: Project) -> None:
     """Ctrl-C reaches controller and workers: pytest's own exit code, nothing left."""
     project.write(
