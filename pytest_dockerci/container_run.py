@@ -19,6 +19,7 @@ from pytest_dockerci.byte_stream import ByteStream
 from pytest_dockerci.channel_failure import BeyondReplacementError, beyond_replacement
 from pytest_dockerci.collection_difference import require_same
 from pytest_dockerci.errors import AgentLostError, DockerCIError, NotRunError
+from pytest_dockerci.interruption import interrupts_raised
 from pytest_dockerci.items import ContainerItem, ContainerTree
 from pytest_dockerci.lazy_stream import LazyStream
 from pytest_dockerci.listener import Listener
@@ -301,7 +302,8 @@ class ContainerRun:
 
     def next_arrival(self) -> tuple[int, int]:
         """Wait for the next test that has come: ``(index, worker)``. The test in which a worker died counts."""
-        while True:
+        interrupts = interrupts_raised()
+        while interrupts_raised() == interrupts:
             with self._changed:
                 self._changed.wait_for(lambda: bool(self._arrived) or self._lost_worker() is not None, 1.0)
                 if self._arrived:
@@ -312,6 +314,7 @@ class ContainerRun:
             for agent in self._agents:
                 agent.deliver()
                 agent.serve_debugger(lambda: False)
+        raise KeyboardInterrupt
 
     def _lost_worker(self) -> tuple[int, int] | None:
         for worker, agent in enumerate(self._agents):

@@ -22,6 +22,17 @@ _DEFAULT_HANDLERS: dict[int, Any] = {
 _SAME_WISH_SECONDS = 2.0
 
 
+_raised = 0
+
+
+def interrupts_raised() -> int:
+    """How many signals have become a `KeyboardInterrupt` in this process.
+
+    One that is raised in a finaliser, which Python may run anywhere, is only printed: whoever waits compares.
+    """
+    return _raised
+
+
 class Interruption:
     """Catches the signals that end a run, where nobody else does.
 
@@ -70,6 +81,8 @@ class Interruption:
                 self._tell()
             return
         self._first_monotonic = now
+        global _raised  # noqa: PLW0603 - signals are the process's
+        _raised += 1
         if number != signal.SIGINT and self.ended_by is None:
             self.ended_by = number
             raise KeyboardInterrupt(f"ended by {signal.Signals(number).name}")

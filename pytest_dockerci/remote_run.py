@@ -16,6 +16,7 @@ from pytest_dockerci.byte_stream import ByteStream
 from pytest_dockerci.channel_reader import ChannelReader
 from pytest_dockerci.collection_failure import no_collection
 from pytest_dockerci.errors import AgentLostError, DockerCIError, ProtocolError
+from pytest_dockerci.interruption import interrupts_raised
 from pytest_dockerci.listener import Listener
 from pytest_dockerci.masked_messages import MaskedMessages
 from pytest_dockerci.masking import known
@@ -320,6 +321,7 @@ class RemoteRun:
         holds_output: bool = False,
     ) -> None:
         shows = not holds_output
+        interrupts = interrupts_raised()
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         while True:
             with self._changed:
@@ -337,6 +339,8 @@ class RemoteRun:
                     return
                 come = self._take(None) if shows else ([], [])
             self._hand_over(*come)
+            if interrupts_raised() != interrupts:
+                raise KeyboardInterrupt
             if self._lost is not None:
                 raise self._lost
             began = time.monotonic()

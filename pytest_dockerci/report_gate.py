@@ -71,9 +71,20 @@ def shown_report(report: Any) -> Any:
         if reason:
             shown.wasxfail = printable(reason)
         if context is not None:
-            name = None if context.msg is None else printable(context.msg)
-            values = {key: type(value)(printable(value)) for key, value in context.kwargs.items()}
-            shown.context = replace(context, msg=name, kwargs=values)
+            shown.context = _shown_context(context)
+    return shown
+
+
+def _shown_context(context: Any) -> Any:
+    """A subtest's name and values. Its class quotes the values that it is made with, so a copy is changed."""
+    shown = copy.copy(context)
+    if context.msg is not None:
+        object.__setattr__(shown, "msg", printable(str(context.msg)))
+    values = {
+        key: type(value)(printable(value)) if isinstance(value, str) else value
+        for key, value in context.kwargs.items()
+    }
+    object.__setattr__(shown, "kwargs", values)
     return shown
 
 

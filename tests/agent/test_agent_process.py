@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -19,6 +20,7 @@ from pytest_dockerci.agent.alive_message import ALIVE_SECONDS
 from pytest_dockerci.agent_program import agent_arguments, bootstrap
 from pytest_dockerci.collection_failure import ContainerPytestError
 from pytest_dockerci.errors import DockerCIError
+from pytest_dockerci.interruption import Interruption
 from pytest_dockerci.listener import Borrower, Listener
 from pytest_dockerci.remote_run import RemoteRun
 from pytest_dockerci.worker_ledger import TestRecord
@@ -451,3 +453,27 @@ def test_a_test_once_more(agent: Agent) -> None:
     agent.run.proceed()
     assert words([agent.run.record(1)]) == ["plain pass"]
     agent.end()
+
+
+def test_an_interrupt_that_python_swallows_ends_the_wait(
+    agent: Agent, request: pytest.FixtureRequest
+) -> None:
+    """As one does that is raised in a finaliser, where Python only prints it."""
+    agent.start("import time\ndef test_slow(): time.sleep(100)\n")
+    agent.run.collection()
+    agent.run.dispatch([0], wire.THEN_END)
+    interruption = Interruption(lambda: None)
+    interruption.catch()
+    request.addfinalizer(interruption.release)
+
+    def swallow(*_: object) -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGUSR1, swallow)
+    request.addfinalizer(lambda: signal.signal(signal.SIGUSR1, before))
+    timer = threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGUSR1])
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        agent.run.record(0)
+    timer.join()
