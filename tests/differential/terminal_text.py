@@ -30,6 +30,11 @@ def comparable_lines(text: str, places: Sequence[str]) -> list[str]:
     return [_without_odd_reason(line) for line in _without_blocks(_without_header(lines))]
 
 
+def has_unencodable_text(plain: str) -> bool:
+    """True for a run by hand that showed lone surrogates: pytest then escapes whole texts (differences.md)."""
+    return re.search(r"\\ud[89a-f][0-9a-f]{2}", plain) is not None
+
+
 def _without_odd_reason(line: str) -> str:
     """A line of the short summary without a reason that was shortened, or in which something was escaped.
 
