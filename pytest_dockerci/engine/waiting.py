@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _LONGEST_LOOK_AWAY_SECONDS = 0.5
 _SHORTEST_PAUSE_SECONDS = 0.02
+# Where there is no terminal, what is told right after another line is left out: then it is due once more.
+_TELL_AGAIN_SECONDS = 5.0
 _SETTING = "dockerci_ready_timeout_seconds"
 
 
@@ -110,6 +112,7 @@ class Waiting:
         """
         deadline = deadline_after(self._timeout_seconds)
         shown = ""
+        shown_monotonic = 0.0
         while True:
             count = self._events.count
             self.look(watches, started_monotonic)
@@ -128,9 +131,11 @@ class Waiting:
             if left <= 0:
                 raise self._late(waited_for[0])
             names = ", ".join(f"{watch.shown_name} ({watch.reason})" for watch in waited_for)
-            if names != shown and self._is_shown():
+            now = time.monotonic()
+            is_due = names != shown or now - shown_monotonic > _TELL_AGAIN_SECONDS
+            if is_due and self._is_shown():
                 self._progress.status(f"waiting for {names}")
-                shown = names
+                shown, shown_monotonic = names, now
             time.sleep(_SHORTEST_PAUSE_SECONDS)
             self._events.wait_beyond(count, min(left, _LONGEST_LOOK_AWAY_SECONDS))
 

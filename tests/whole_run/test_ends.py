@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from whole_run.project import Outcome, Project
+from whole_run.project import PYTHON_IMAGE, Outcome, Project
 
 pytestmark = pytest.mark.engine
 
@@ -144,6 +144,25 @@ def test_never_healthy_service(project: Project) -> None:
     assert "dockerci_ready_timeout_seconds" in outcome.output
     assert "not yet" in outcome.output
     assert "db log line" in outcome.output
+
+
+def test_what_is_waited_for_is_said_where_there_is_no_terminal(project: Project) -> None:
+    """Though nothing changes any more: a log that stands still for minutes looks like a hang."""
+    project.write(
+        compose_yaml=(project.root / "compose.yaml").read_text()
+        + f"""\
+    depends_on: [db]
+  db:
+    image: {PYTHON_IMAGE}
+    command: [sleep, "600"]
+    init: true
+    healthcheck: {{test: [CMD, "false"], retries: 1000}}
+""",
+        tests__test_any_py="def test_a(): pass\n",
+    )
+    outcome = project.run("-o", "dockerci_ready_timeout_seconds=8")
+    assert outcome.exit_code == 6, outcome.output
+    assert 'waiting for db (running, health "starting"' in outcome.output.partition("ERRORS")[0]
 
 
 def test_unknown_service(project: Project) -> None:
