@@ -42,7 +42,7 @@ def _look(engine: Engine, container_id: str, after_seconds: float = 0.0) -> str:
     except EngineLostError as error:
         return error.explanation
     except requests.exceptions.ReadTimeout:
-        return f"the Docker Engine at {engine.endpoint} does not answer any more: no answer in {_ANSWER_SECONDS} s"
+        return EngineLostError(engine.endpoint, f"no answer in {_ANSWER_SECONDS} s").explanation
 
 
 def shown_trouble(seen: Observation) -> str:

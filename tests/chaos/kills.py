@@ -18,12 +18,11 @@ from chaos.place import (
     clear,
     engine_here,
     output_of,
-    processes_of,
     project_in,
     seconds_until_nothing,
 )
 from chaos.trial import Family, Finding, Trial
-from whole_run.project import Project
+from whole_run.project import Project, processes_of
 
 # Of fifteen trials, three kill the whole group, one of these the watchdog too, and two a `compose up` in flight.
 _KINDS = (

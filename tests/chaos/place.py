@@ -12,7 +12,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from pytest_dockerci.engine.client import Engine, connect_engine
-from whole_run.project import DOCKERFILE, PYTHON_IMAGE, SETTINGS, Project
+from pytest_dockerci.engine.labels import NONCE, RUN
+from whole_run.project import DOCKERFILE, PYTHON_IMAGE, SETTINGS, Project, processes_of
 
 REAPER_IMAGE = os.environ.get("DOCKERCI_REAPER_IMAGE", "python:3.13-alpine")
 HANGS_AFTER_SECONDS = 90.0
@@ -76,7 +77,7 @@ def project_in(folder: Path, engine: Engine, suite: str = SUITE) -> Iterator[Pro
 @contextmanager
 def bystanders(engine: Engine, name: str) -> Iterator[Callable[[], list[str]]]:
     """A container, a network and a volume of somebody else that look like a run's; which of them are gone."""
-    labels = {"dockerci.run": f"{name}-somebody", "dockerci.nonce": "another"}
+    labels = {RUN: f"{name}-somebody", NONCE: "another"}
     network = engine.client.networks.create(f"bystander-{name}", labels=labels)
     volume = engine.client.volumes.create(f"bystander-{name}", labels=labels)
     container = engine.client.containers.run(
@@ -103,12 +104,6 @@ def bystanders(engine: Engine, name: str) -> Iterator[Callable[[], list[str]]]:
         container.remove(force=True)
         network.remove()
         volume.remove()
-
-
-def processes_of(word: str) -> list[int]:
-    """The processes of this machine with a word on their command line."""
-    found = subprocess.run(["pgrep", "-f", "--", word], capture_output=True, text=True, check=False)
-    return [int(pid) for pid in found.stdout.split()]
 
 
 def left_of(project: Project) -> list[str]:

@@ -59,6 +59,12 @@ class Outcome:
         )
 
 
+def processes_of(word: str) -> list[int]:
+    """The processes of this machine with a word on their command line."""
+    found = subprocess.run(["pgrep", "-f", "--", word], capture_output=True, text=True, check=False)
+    return [int(pid) for pid in found.stdout.split()]
+
+
 def _take_interrupts() -> None:
     """A shell's background jobs ignore Ctrl-C, and hand that down."""
     signal.signal(signal.SIGINT, signal.default_int_handler)

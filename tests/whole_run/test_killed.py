@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import threading
 import time
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_dockerci.engine.client import Engine
-from whole_run.project import Project
+from whole_run.project import Project, processes_of
 
 pytestmark = pytest.mark.engine
 
@@ -88,12 +87,6 @@ class KilledRun:
                 if self._mark in line:
                     self._has_come.set()
         self._has_come.set()
-
-
-def processes_of(word: str) -> list[int]:
-    """The processes of this machine with a word on their command line."""
-    found = subprocess.run(["pgrep", "-f", "--", word], capture_output=True, text=True, check=False)
-    return [int(pid) for pid in found.stdout.split()]
 
 
 def await_nothing(project: Project, run: KilledRun, run_id: str) -> None:
