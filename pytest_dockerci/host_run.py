@@ -34,6 +34,7 @@ from pytest_dockerci.container_options import (
     undecided_words,
 )
 from pytest_dockerci.container_run import ContainerRun
+from pytest_dockerci.container_selection import paths_for_container
 from pytest_dockerci.container_share import share_of
 from pytest_dockerci.coverage_request import find_coverage
 from pytest_dockerci.debugger import HostTerminal, opens_debugger
@@ -139,7 +140,7 @@ class HostRun:
         Raises:
             pytest.UsageError: The command line or the configuration suits neither side.
         """
-        paths = self.suite.selected(located(self.config, self.config.args))
+        paths = paths_for_container(self.config, self.suite)
         if not paths:
             refuse_unknown(self.config)
             return
@@ -234,7 +235,6 @@ class HostRun:
             config_file=self.settings.config_file,
             has_color=bool(reporter is not None and reporter.hasmarkup),
         )
-
         coverage = self.coverage
         terminal = HostTerminal(self.config)
         described = terminal.description() if self.has_terminal else {}

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_dockerci.container_options import located, refuse_unknown
+from pytest_dockerci.container_options import refuse_unknown
+from pytest_dockerci.container_selection import paths_for_container
 from pytest_dockerci.container_share import share_of
 from pytest_dockerci.controller_link import ControllerServer, error_from_json
 from pytest_dockerci.errors import DockerCIError, SettingsError
@@ -64,7 +65,7 @@ class XdistControllerRun(HostRun):
         self.settings = replace(self.settings, workers=workers)
         self.interruption.catch()
         self._server = ControllerServer(self._answer)
-        if not self.suite.selected(located(self.config, self.config.args)):
+        if not paths_for_container(self.config, self.suite):
             refuse_unknown(self.config)
             return True
         try:

@@ -93,6 +93,7 @@ FORBIDDEN_IMPORTS: dict[str, tuple[str, ...]] = {
     f"{OURS}.option_sides": (OURS, "pytest", *DOCKER),
     f"{OURS}.container_share": (OURS, *DOCKER),
     f"{OURS}.container_options": (ENGINE, AGENT, *DOCKER),
+    f"{OURS}.container_selection": (ENGINE, AGENT, *DOCKER),
     f"{OURS}.container_configuration": (ENGINE, AGENT, *DOCKER),
     f"{OURS}.settings": (ENGINE, AGENT, *DOCKER),
 }

@@ -183,10 +183,11 @@ def test_no_engine(project: Project) -> None:
     assert "Traceback" not in outcome.output
 
 
-def test_only_host_tests_need_no_engine(project: Project) -> None:
+@pytest.mark.parametrize("arguments", [("host",), ("host", "tests", "-m", "not dockerci")])
+def test_only_host_tests_need_no_engine(project: Project, arguments: tuple[str, ...]) -> None:
     """When no selected test needs a container, nothing is built or started."""
     project.write(tests__test_any_py="def test_a(): pass\n", host__test_host_py="def test_host(): pass\n")
-    outcome = project.run("host", DOCKER_HOST="unix:///nowhere/docker.sock")
+    outcome = project.run(*arguments, DOCKER_HOST="unix:///nowhere/docker.sock")
     assert outcome.exit_code == 0, outcome.output
     assert outcome.counts() == {"passed": 1}
 
