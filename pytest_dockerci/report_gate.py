@@ -61,7 +61,8 @@ class ReportGate:
 def shown_report(report: Any) -> Any:
     """A report, or a warning, as the terminal may show it; the same one where nothing in it has to change."""
     if isinstance(report, WarningReport):
-        return replace(report, message=printable(report.message))
+        # pytest's reporter begins a line after each character that ends one for Python; escaped ones would end none.
+        return replace(report, message="\n".join(map(printable, report.message.splitlines())))
     if not getattr(report, FROM_CONTAINER, False):
         return report
     shown = _changed(report, printable)

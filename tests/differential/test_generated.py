@@ -64,6 +64,13 @@ def test_few(suite: Suite, tmp_path_factory: pytest.TempPathFactory) -> None:
     expect_equal(tmp_path_factory.mktemp("generated"), suite)
 
 
+def test_what_ends_a_line(tmp_path: Path) -> None:
+    """In a warning, pytest begins a new line after each character that Python takes for the end of one."""
+    endings = "a\\x0bb\\x0cc\\x1cd\\x1de\\x1ef\\x85g\\u2028h\\u2029i\\r\\nj\\rk\\nl"
+    source = f"import warnings\ndef test_warns(): warnings.warn('{endings}')\n"
+    expect_equal(tmp_path, {"tests/test_lines.py": source})
+
+
 @pytest.mark.soak
 @settings(FEW, max_examples=60)
 @given(suite=suites())
