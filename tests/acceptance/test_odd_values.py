@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from xml.etree import ElementTree as ET
+
 from acceptance.plain_run import run_both
 from acceptance.project import Project
 from differential.junit_cases import junit_events
@@ -40,6 +42,19 @@ def test_parameters_that_have_no_short_text(project: Project) -> None:
     run = project.run()
     assert set(run.outcomes().values()) == {"passed"}
     assert len(run.ids()) == 8
+
+
+def test_a_property_without_a_text(project: Project) -> None:
+    """By hand it is an internal error of the JUnit report; here the test keeps its verdict, and the file is whole."""
+    project.write(
+        "tests/test_odd.py",
+        'def test_property(record_property): record_property("digits", 10 ** 6000)\n',
+    )
+    run = project.run("--junitxml=junit.xml")  # lays the suite where the plain run finds it
+    assert project.run_plainly("--junitxml=by-hand.xml").exit_code == 3
+    assert (run.exit_code, list(run.outcomes().values())) == (0, ["passed"])
+    properties = ET.parse(project.host / "junit.xml").iter("property")  # noqa: S314 - pytest's own file
+    assert [item.get("value") for item in properties] == ["<int object, str() raised ValueError>"]
 
 
 def test_many_large_parameters_and_ids(project: Project) -> None:

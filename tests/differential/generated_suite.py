@@ -126,6 +126,13 @@ VALUES = st.one_of(
         "int",
     ]
 )
+
+
+def _with_text(value: str) -> str:
+    """A value that has a text; pytest's own report of another one is an internal error (differences.md)."""
+    return "None" if "2 ** 20000" in value else value
+
+
 # Source for the name of a test or of a class.
 _NAMES = st.text(alphabet="ab_\u00e4\u5317\u00b5\u0130", min_size=1, max_size=4)
 # A statement of a test. Each takes the sources of a text and of two values. Names of properties are ASCII:
@@ -152,7 +159,7 @@ _STATEMENTS: Sequence[Callable[[str, str, str], str]] = (
     lambda text, a, _b: f"logging.getLogger({text}).warning('%s %r', {text}, {a})",
     lambda text, _a, _b: f"warnings.warn({text})",
     lambda text, _a, _b: f"warnings.warn(OddWarning({text}, {text}), stacklevel=2)",
-    lambda text, a, _b: f"request.getfixturevalue('record_property')(ascii({text}), {a})",
+    lambda text, a, _b: f"request.getfixturevalue('record_property')(ascii({text}), {_with_text(a)})",
     lambda text, a, _b: f"request.getfixturevalue('record_testsuite_property')(ascii({text}), {a})",
     lambda text, _a, _b: f"request.node.add_marker(pytest.mark.xfail(reason={text})); assert 0",
     lambda text, _a, _b: f"request.node.add_report_section('call', {text}, {text})",
