@@ -25,6 +25,7 @@ from bootstrap.child_processes import CHILDREN, ENDING_SIGNALS
 from bootstrap.engine import running_engine
 from bootstrap.images import prepare_images
 from bootstrap.newest_engine import running_newest_engine
+from bootstrap.registry import prepare_registry
 from bootstrap.standins import certificates
 from bootstrap.steps import BootstrapError, complain, say
 from bootstrap.venv import prepare_venv
@@ -65,6 +66,10 @@ def bootstrap_and_run(options: argparse.Namespace) -> int:
         programs = prepare_venv(PROJECT, machine, FOLDER)
         images = prepare_images(IMAGE_SETS[options.images], machine, FOLDER)
         os.environ["PATH"] = f"{programs}{os.pathsep}{os.environ['PATH']}"
+        registry = prepare_registry(machine, FOLDER) if options.images == "test" else None
+        if registry is not None:
+            os.environ["PATH"] += f"{os.pathsep}{registry}"
+            os.environ["DOCKERCI_TEST_REQUIRE_REGISTRY"] = "1"
         environ = {**reaper_image(images), **os.environ, **images}
         command = list(options.command)
         if options.newest_engine:

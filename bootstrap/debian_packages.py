@@ -103,6 +103,37 @@ def install_packages(
             )
 
 
+def unpack_package(package: str, *, suite: str, into: Path, log: Path) -> None:
+    """Fetch a package and take its files out, without installing it: nothing of it is configured or started.
+
+    Args:
+        package: Its name.
+        suite: The Debian suite that has it; empty: apt as this machine has it set up (Ubuntu).
+        into: Where its files go, as if that were the root folder.
+        log: Where apt's output goes.
+
+    Raises:
+        BootstrapError: apt failed; shows its last lines.
+    """
+    what = f"{package} could not be fetched"
+    fix = "check that the Debian mirror answers (apt-get update), then repeat"
+    with tempfile.TemporaryDirectory(prefix="dockerci-apt-", dir="/var/tmp") as name:
+        folder = Path(name)
+        options = ["-q"]
+        if suite:
+            options += _private_configuration(folder, own_suite=suite, suite=suite, from_suite=[package])
+            run_logged(["apt-get", *options, "update"], log=log, what=what, fix=fix)
+        # apt-get puts a package into the folder that it runs in.
+        run_logged(
+            ["env", f"--chdir={folder}", "apt-get", *options, "download", package],
+            log=log,
+            what=what,
+            fix=fix,
+        )
+        [archive] = folder.glob("*.deb")
+        run_logged(["dpkg-deb", "--extract", str(archive), str(into)], log=log, what=what, fix=fix)
+
+
 def _private_configuration(
     folder: Path, *, own_suite: str, suite: str, from_suite: Sequence[str]
 ) -> list[str]:

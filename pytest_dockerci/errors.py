@@ -133,6 +133,23 @@ class ProtocolError(DockerCIError):
     exit_status = ExitStatus.RUN_LOST
 
 
+class RegistryError(DockerCIError):
+    """A registry does not answer, refuses, or says what cannot be.
+
+    Attributes:
+        status: Of its HTTP answer; 0 where there was none.
+    """
+
+    exit_status = ExitStatus.PUSH_FAILED
+    status: int = 0
+
+
+class PushError(DockerCIError):
+    """The run is green, and its image was not pushed: refused, or the registry failed."""
+
+    exit_status = ExitStatus.PUSH_FAILED
+
+
 class CleanupError(DockerCIError):
     """Objects of this run are still there after it ended."""
 

@@ -60,9 +60,19 @@ def pytest_dockerci_extra_services(config: pytest.Config, services: dict[str, An
 
 
 def pytest_dockerci_tags(config: pytest.Config, tags: list[str]) -> None:
-    """Change the tags that the built image gets.
+    """Change the tags that the built image gets on the engine.
 
     Args:
         config: pytest's configuration.
         tags: Tags without the repository; starts with the commit's and the build number's.
+    """
+
+
+def pytest_dockerci_before_push(config: pytest.Config, image: Any, tags: list[str]) -> None:
+    """Change the tags under which a green run pushes its image, or refuse the push by raising an exception.
+
+    Args:
+        config: pytest's configuration.
+        image: The image under test, as `dockerci_image`.
+        tags: Tags without the repository; starts with what `dockerci_push_tags` comes to.
     """

@@ -39,7 +39,7 @@ from pytest_dockerci.container_share import share_of
 from pytest_dockerci.coverage_request import find_coverage
 from pytest_dockerci.debugger import HostTerminal, opens_debugger
 from pytest_dockerci.engine_environment import ENVIRONMENT_FACTORY, make_environment
-from pytest_dockerci.errors import CleanupError, DockerCIError, UnprovedError
+from pytest_dockerci.errors import DockerCIError, UnprovedError
 from pytest_dockerci.host_timeout import limits_of
 from pytest_dockerci.interruption import Interruption
 from pytest_dockerci.last_image import last_image, listing_remarks, record_image
@@ -95,6 +95,11 @@ class HostRun:
     def workers(self) -> int:
         """How many containers share the suite, those of other processes included."""
         return self.settings.workers
+
+    @property
+    def started_environment(self) -> Environment | None:
+        """The environment that has come up; None where nothing needed it, or it could not be started."""
+        return self._environment if self.failure is None else None
 
     # Start
 
@@ -387,13 +392,3 @@ class HostRun:
     def is_failure_reported(self) -> bool:
         """True when the failure was shown among pytest's errors: it came before there was a collection."""
         return self.tree is None
-
-    def cleanup_error(self) -> CleanupError | None:
-        """What to say when something was left behind."""
-        if not self.leftovers:
-            return None
-        return CleanupError(
-            "this run leaves something on the engine",
-            why="\n".join(self.leftovers),
-            fix="`dockerci gc` removes it, and so does the next run",
-        )

@@ -84,14 +84,22 @@ def pytest_configure(config: pytest.Config) -> None:
             "--fixtures-per-test looks into test functions, which only the container has\n"
             "  try: --setup-plan, which shows what each test would set up there"
         )
+    from pytest_dockerci.push_settings import read_push_settings  # noqa: PLC0415 - see the module's docstring
+
     try:
         run = make_run(config, read_settings(config, os.environ))
+        push = read_push_settings(config)
     except SettingsError as error:
         raise pytest.UsageError(str(error)) from None
     from pytest_dockerci.report_gate import ReportGate  # noqa: PLC0415 - see the module's docstring
 
     config.pluginmanager.register(DockerCIPlugin(run), HOST_RUN)
     config.pluginmanager.register(ReportGate(config), f"{HOST_RUN}-report-gate")
+    if push is not None and not hasattr(config, "workerinput"):
+        from pytest_dockerci.shipping import ShipHooks, is_question  # noqa: PLC0415 - only a run that pushes pays
+
+        if not is_question(config):
+            config.pluginmanager.register(ShipHooks(run, push), f"{HOST_RUN}-shipping")
     if run.coverage is not None:
         from pytest_dockerci.host_coverage import CoverageHooks  # noqa: PLC0415 - only a run that measures pays
 

@@ -18,7 +18,7 @@ import pytest
 
 from pytest_dockerci.errors import SettingsError
 
-IniType = Literal["string", "linelist", "args", "seconds", "workers"]
+IniType = Literal["string", "linelist", "args", "seconds", "workers", "bool"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,15 @@ INI_OPTIONS = (
         "args",
         "",
         "what is refused otherwise: privileged, docker-socket, host-namespaces, remote-include, plain-tcp",
+    ),
+    IniOption(
+        "dockerci_push", "string", "", "repository to which a green run pushes the image it has tested"
+    ),
+    IniOption(
+        "dockerci_push_tags", "linelist", "", "tags to push; default: {commit} {build} {version} latest"
+    ),
+    IniOption(
+        "dockerci_push_dirty", "bool", "false", "push an image of a working tree that is not clean, too"
     ),
 )
 
@@ -179,8 +188,18 @@ def add_options(parser: pytest.Parser) -> None:
         dest="dockerci_strict",
         help="without a reaper, end the run",
     )
+    group.addoption(
+        "--dockerci-push",
+        nargs="?",
+        const=True,
+        metavar="REPO",
+        dest="dockerci_push",
+        help="push the tested image there, if green; default: dockerci_push",
+    )
     for option in INI_OPTIONS:
         default: object = [] if option.type in ("args", "linelist") else option.default
+        if option.type == "bool":
+            default = option.default == "true"
         parser.addini(option.name, option.help, type=_pytest_type(option.type), default=default)
 
 
@@ -227,6 +246,8 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str]) -> Settings
     Raises:
         SettingsError: Names the setting, its value and what would be right.
     """
+    from pytest_dockerci.ci_systems import find_build_number  # noqa: PLC0415 - only a run that is switched on pays
+
     suite, host_suite = read_suite(config)
     workers = config.getoption("dockerci_workers") or config.getini("dockerci_workers")
     root = str(config.getini("dockerci_container_root"))
@@ -302,24 +323,6 @@ def parse_workers(text: str, processors: int) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MAX_WORKERS:
         raise _bad_value("dockerci_workers", text, f"a number from 1 to {MAX_WORKERS}, or auto")
     return int(text)
-
-
-def find_build_number(environ: Mapping[str, str]) -> str | None:
-    """The build number of the CI system that runs us, if one does.
-
-    Source: the systems' own documentation of predefined variables (Jenkins ``BUILD_NUMBER``,
-    GitHub Actions ``GITHUB_RUN_NUMBER``, GitLab CI ``CI_PIPELINE_IID``, Buildkite
-    ``BUILDKITE_BUILD_NUMBER``, CircleCI ``CIRCLE_BUILD_NUM``, Azure ``BUILD_BUILDID``).
-    """
-    names = (
-        "GITHUB_RUN_NUMBER",
-        "CI_PIPELINE_IID",
-        "BUILDKITE_BUILD_NUMBER",
-        "CIRCLE_BUILD_NUM",
-        "BUILD_BUILDID",
-        "BUILD_NUMBER",
-    )
-    return next((environ[name] for name in names if environ.get(name)), None)
 
 
 def _paths_below(rootdir: Path, setting: str, values: Sequence[str]) -> tuple[PurePosixPath, ...]:

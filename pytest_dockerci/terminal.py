@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from _pytest._io import TerminalWriter
 
+from pytest_dockerci.errors import CleanupError
 from pytest_dockerci.masking import hide
 
 if TYPE_CHECKING:
@@ -218,8 +219,12 @@ def write_summary(reporter: Any, run: HostRun) -> None:
         reporter.section("dockerci", sep="=", red=True)
         for line in str(run.failure).splitlines():
             reporter.write_line(printable(line))
-    leftovers = run.cleanup_error()
-    if leftovers is not None:
+    if run.leftovers:
+        leftovers = CleanupError(
+            "this run leaves something on the engine",
+            why="\n".join(run.leftovers),
+            fix="`dockerci gc` removes it, and so does the next run",
+        )
         reporter.section("dockerci: clean-up incomplete", sep="=", yellow=True)
         for line in str(leftovers).splitlines():
             reporter.write_line(printable(line))

@@ -89,11 +89,17 @@ class LocalEnvironment:
             id="sha256:local",
             short_id="0" * 12,
             tags=("local:test",),
-            built_seconds=0.0,
+            built_seconds=float(os.environ.get("DOCKERCI_TEST_BUILT_SECONDS", "0")),
+            commit=os.environ.get("DOCKERCI_TEST_COMMIT"),
+            is_dirty="DOCKERCI_TEST_DIRTY" in os.environ,
             is_cached=True,
             python=SimpleNamespace(shown_version="3"),
             container_root=str(root),
             toolkit_path="",
+        )
+        # What the gate before a push asks; nothing can be pushed.
+        self.shipper = SimpleNamespace(
+            git=SimpleNamespace(problem=os.environ.get("DOCKERCI_TEST_GIT_PROBLEM", "")), git_tags=tuple
         )
         self.services: dict[str, Any] = {}
         self._environ = dict(settings.environ)

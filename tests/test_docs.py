@@ -38,17 +38,25 @@ from pytest_dockerci.arguments import (
     _PATH_LIST_OPTIONS,
     _VALUE_OPTIONS,
 )
+from pytest_dockerci.ci_systems import find_build_number
 from pytest_dockerci.engine import labels
 from pytest_dockerci.engine.container import ExecResult, TestContainer
 from pytest_dockerci.engine.image import ImageUnderTest
 from pytest_dockerci.engine.service import Service
 from pytest_dockerci.errors import ExitStatus
-from pytest_dockerci.settings import ALLOWED_NAMES, INI_OPTIONS, find_build_number
+from pytest_dockerci.settings import ALLOWED_NAMES, INI_OPTIONS
 from pytest_dockerci.verdict import _PRECEDENCE
 
 # pytest itself brings tomli where the standard library has no reader.
 tomllib: Any = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-KINDS = {"string": "string", "args": "list", "linelist": "lines", "seconds": "number", "workers": "number"}
+KINDS = {
+    "string": "string",
+    "args": "list",
+    "linelist": "lines",
+    "seconds": "number",
+    "workers": "number",
+    "bool": "yes/no",
+}
 
 
 def public_members(owner: type) -> set[str]:

@@ -8,8 +8,9 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from pytest_dockerci import settings as module
+from pytest_dockerci.ci_systems import find_build_number
 from pytest_dockerci.errors import SettingsError
-from pytest_dockerci.settings import Settings, find_build_number, parse_environ, parse_workers, read_settings
+from pytest_dockerci.settings import Settings, parse_environ, parse_workers, read_settings
 
 Read = Callable[..., Settings]
 

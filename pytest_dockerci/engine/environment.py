@@ -36,6 +36,7 @@ from pytest_dockerci.engine.nets import Nets
 from pytest_dockerci.engine.python_probe import probe_python
 from pytest_dockerci.engine.requirements import parse_requirements
 from pytest_dockerci.engine.service import ServiceMap
+from pytest_dockerci.engine.shipper import Shipper
 from pytest_dockerci.engine.stack import Stack
 from pytest_dockerci.engine.stack_images import StackImages
 from pytest_dockerci.engine.stack_model import StackPlan, TestContainerPlan, plan_stack
@@ -356,6 +357,11 @@ class Environment:
         """
         with self._progress.phase("services"):
             return (*self._stacks.wait_ready(), *self._extras.result())
+
+    @property
+    def shipper(self) -> Shipper:
+        """What can push the image under test."""
+        return Shipper(self._engine, self._commands, self._source.git, self._plan.rootdir, self._progress)
 
     def watch_over(self, tell: Callable[[DockerCIError], None]) -> None:
         """From now on, tell once when a service that was ready has ended by itself, from a thread."""

@@ -47,6 +47,15 @@ def read_git_facts(commands: Commands, rootdir: Path) -> GitFacts:
     return parse_status(completed.stdout)
 
 
+def read_git_tags(commands: Commands, rootdir: Path, commit: str | None) -> tuple[str, ...]:
+    """Names of the tags that point exactly at a commit."""
+    if commit is None:
+        return ()
+    argv = ["git", "-C", str(rootdir), "tag", "--points-at", commit]
+    completed = commands.run(argv, timeout_seconds=_TIMEOUT_SECONDS, environ={"LC_ALL": "C"})
+    return tuple(completed.stdout.split()) if completed.is_ok else ()
+
+
 def parse_status(text: str) -> GitFacts:
     """The facts in the output of ``git status --porcelain=v2 --branch``."""
     commit = None

@@ -1,0 +1,356 @@
+"""Pushes an image so that what gets the final tags is what was tested, byte by byte.
+
+The engine pushes under a tag of this run alone; its manifest is read back and compared with the
+tested image; only then the same bytes are set under each final tag.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import docker.auth
+import docker.errors
+import requests.exceptions
+
+from pytest_dockerci.engine.images import inspect_image
+from pytest_dockerci.engine.registry import Manifest, RegistryRepository
+from pytest_dockerci.engine.registry_credentials import Credentials, find_credentials
+from pytest_dockerci.engine.registry_link import RegistryLink
+from pytest_dockerci.errors import PushError, RegistryError
+from pytest_dockerci.image_reference import Repository
+from pytest_dockerci.push_tags import PushTag
+
+if TYPE_CHECKING:
+    from pytest_dockerci.engine.client import Engine
+    from pytest_dockerci.progress import Progress
+
+RUN_TAG = "dockerci-run-"
+# A registry may take long to store a large layer, and the engine says nothing meanwhile.
+_SILENCE_SECONDS = 600.0
+_MEGABYTE = 1_000_000
+_MAX_MANIFESTS = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushPlan:
+    """What is to be pushed, and where to.
+
+    Attributes:
+        image_id: The tested image, as the engine knows it.
+        repository: Where to.
+        tags: The final tags, in the order in which they are set.
+        run_id: Makes the tag of this run.
+        environ: The host's environment, which leads to Docker's configuration.
+        read_seconds: How long the registry may be silent towards us; None for the default.
+        silence_seconds: How long the engine may be silent while it pushes.
+    """
+
+    image_id: str
+    repository: Repository
+    tags: tuple[PushTag, ...]
+    run_id: str
+    environ: Mapping[str, str]
+    read_seconds: float | None = None
+    silence_seconds: float = _SILENCE_SECONDS
+
+    @property
+    def run_tag(self) -> str:
+        """The tag that no other run uses."""
+        return f"{RUN_TAG}{self.run_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pushed:
+    """What is in the registry now.
+
+    Attributes:
+        repository: Where.
+        manifest: The bytes that every tag stands for.
+        config_digest: Of the image's configuration; empty for an index of several platforms.
+        tags: The final tags, set and read back.
+        run_tag: The run's own tag, where the registry would not drop it; else empty.
+    """
+
+    repository: Repository
+    manifest: Manifest
+    config_digest: str
+    tags: tuple[str, ...]
+    run_tag: str
+
+    @property
+    def reference(self) -> str:
+        """Names exactly these bytes, for ever."""
+        return f"{self.repository}@{self.manifest.digest}"
+
+
+def push_image(engine: Engine, plan: PushPlan, progress: Progress) -> Pushed:
+    """Push the tested image.
+
+    Whatever goes wrong before the first final tag is set leaves all of them as they were. To repeat is safe.
+
+    Raises:
+        PushError: The image is gone, the registry failed or refused, or a version tag stands for other bytes.
+    """
+    if inspect_image(engine, plan.image_id) is None:
+        raise PushError(
+            f"the tested image was not pushed to {plan.repository}",
+            why=f"{plan.image_id} is no longer on the engine: somebody has removed it since the build",
+            fix="run again, without `docker image prune` beside it",
+        )
+    begun: list[str] = []
+    try:
+        with repository_link(engine, plan.repository, plan.environ, plan.read_seconds) as (
+            registry,
+            credentials,
+        ):
+            _require_free_versions(registry, plan, "")
+            try:
+                _push_under_run_tag(engine, plan, credentials, progress)
+                manifest = _read_back(registry, plan.run_tag)
+                config_digest = require_tested(registry, manifest, plan.image_id)
+                _set_tags(registry, plan, manifest, begun, progress)
+            except RegistryError as error:
+                if error.status:  # it answers; one that does not would keep us waiting once more
+                    with contextlib.suppress(RegistryError):
+                        registry.delete_tag(plan.run_tag)
+                raise
+            is_dropped = registry.delete_tag(plan.run_tag)
+            if is_dropped:  # there are registries that take the manifest away with a tag
+                for tag in plan.tags:
+                    _require_same(registry, tag.name, manifest)
+    except RegistryError as error:
+        raise _push_error(plan, begun, error) from error
+    finally:
+        progress.status("")
+    return Pushed(
+        repository=plan.repository,
+        manifest=manifest,
+        config_digest=config_digest,
+        tags=tuple(tag.name for tag in plan.tags),
+        run_tag="" if is_dropped else plan.run_tag,
+    )
+
+
+def _set_tags(
+    registry: RegistryRepository, plan: PushPlan, manifest: Manifest, begun: list[str], progress: Progress
+) -> None:
+    _require_free_versions(registry, plan, manifest.digest)
+    for tag in plan.tags:
+        progress.status(f"tagging {plan.repository}:{tag.name}")
+        begun.append(tag.name)
+        registry.put_manifest(tag.name, manifest)
+        _require_same(registry, tag.name, manifest)
+
+
+@contextlib.contextmanager
+def repository_link(
+    engine: Engine, repository: Repository, environ: Mapping[str, str], read_seconds: float | None = None
+) -> Iterator[tuple[RegistryRepository, Credentials]]:
+    """A repository to read from and write to, with the account and the trust that the engine's pushes have."""
+    credentials = find_credentials(environ, repository)
+    options = {} if read_seconds is None else {"read_seconds": read_seconds}
+    is_insecure = is_insecure_registry(engine.client.info(), repository)
+    link = RegistryLink(repository, credentials, is_insecure=is_insecure, may_write=True, **options)
+    with contextlib.closing(link):
+        yield RegistryRepository(repository, link), credentials
+
+
+def is_insecure_registry(info: Mapping[str, Any], repository: Repository) -> bool:
+    """True when the engine takes a registry without checked certificates: on loopback, or by its configuration.
+
+    Args:
+        info: What ``docker info`` says.
+        repository: In the registry.
+    """
+    known = ((info.get("RegistryConfig") or {}).get("IndexConfigs") or {}).get(repository.registry) or {}
+    return repository.is_loopback or known.get("Secure") is False
+
+
+def require_tested(registry: RegistryRepository, manifest: Manifest, image_id: str) -> str:
+    """Require that a manifest stands for the tested image, and that everything that it names is there.
+
+    A classic image store names an image by the digest of its configuration, a containerd store by the
+    digest of its manifest or index (``docker image inspect``, Engine 28).
+
+    Returns:
+        The digest of the image's configuration; empty for an index.
+
+    Raises:
+        RegistryError: It does not, or something is missing.
+    """
+    data = manifest.data
+    if manifest.is_index:
+        if manifest.digest != image_id:
+            raise RegistryError(
+                "the registry holds another image than the tested one",
+                why=f"tested {image_id}, found the index {manifest.digest}",
+            )
+        _require_listed(registry, data)
+        return ""
+    config = data.get("config") or {}
+    if image_id not in (manifest.digest, config.get("digest")):
+        raise RegistryError(
+            "the registry holds another image than the tested one",
+            why=f"tested {image_id}, found {manifest.digest} with the configuration {config.get('digest')}",
+            fix="somebody pushed under this run's tag, or the registry changes what it stores; run again",
+        )
+    _require_blobs(registry, data)
+    return str(config["digest"])
+
+
+def _require_listed(registry: RegistryRepository, index: Mapping[str, Any]) -> None:
+    for entry in list(index.get("manifests") or [])[:_MAX_MANIFESTS]:
+        digest = str(entry.get("digest"))
+        listed = registry.manifest(digest)
+        if listed is None:
+            raise _missing(registry, f"the manifest {digest}, which the index names")
+        if not listed.is_index:
+            _require_blobs(registry, listed.data)
+
+
+def _require_blobs(registry: RegistryRepository, data: Mapping[str, Any]) -> None:
+    """Every layer is there, and there are as many as the configuration says."""
+    config, layers = data.get("config") or {}, list(data.get("layers") or [])
+    content = json.loads(registry.blob(str(config.get("digest"))))
+    expected = (content.get("rootfs") or {}).get("diff_ids") if isinstance(content, dict) else None
+    if expected is not None and len(expected) != len(layers):
+        raise _missing(registry, f"{len(expected) - len(layers)} of {len(expected)} layers in the manifest")
+    for layer in layers:
+        if not registry.has_blob(str(layer.get("digest")), int(layer.get("size") or 0)):
+            raise _missing(registry, f"the layer {layer.get('digest')}, whole")
+
+
+def _missing(registry: RegistryRepository, thing: str) -> RegistryError:
+    return RegistryError(
+        f"the registry {registry.repository.registry} does not have all that it took",
+        why=f"it lacks {thing}",
+        fix="look at the registry's storage, then run again",
+    )
+
+
+def _require_free_versions(registry: RegistryRepository, plan: PushPlan, digest: str) -> None:
+    """A version tag never moves to other bytes: it is not there, or stands for these already.
+
+    Args:
+        registry: The repository.
+        plan: Names the tags.
+        digest: What they are about to stand for; empty before it is known: the image's id decides then.
+    """
+    for tag in plan.tags:
+        found = registry.manifest(tag.name) if tag.is_version else None
+        if found is None:
+            continue
+        config = "" if found.is_index else str((found.data.get("config") or {}).get("digest"))
+        if found.digest != digest if digest else plan.image_id not in (found.digest, config):
+            raise RegistryError(
+                f"the version tag {tag.name} stands for another image already",
+                why=f"{plan.repository}:{tag.name} is {found.digest}; a version never moves to other bytes",
+                fix="give the commit a new version tag, or leave {version} out of dockerci_push_tags",
+            )
+
+
+def _read_back(registry: RegistryRepository, tag: str) -> Manifest:
+    manifest = registry.manifest(tag)
+    if manifest is None:
+        raise _missing(registry, f"the tag {tag}, which the engine has just pushed")
+    return manifest
+
+
+def _require_same(registry: RegistryRepository, tag: str, manifest: Manifest) -> None:
+    found = registry.manifest(tag)
+    if found is None or found.body != manifest.body:
+        raise RegistryError(
+            f"{registry.repository}:{tag} is not what was just pushed there",
+            why=f"it is {'gone' if found is None else found.digest}, not {manifest.digest}",
+            fix="another run may have pushed the same tag just now; run again",
+        )
+
+
+def _push_under_run_tag(engine: Engine, plan: PushPlan, credentials: Credentials, progress: Progress) -> None:
+    api = engine.client.api
+    name = str(plan.repository)
+    failed = f"the engine could not push to {plan.repository}"
+    try:
+        api.tag(plan.image_id, name, plan.run_tag)
+        try:
+            _stream_push(engine, plan, credentials, progress, failed)
+        finally:
+            with contextlib.suppress(docker.errors.APIError):
+                api.remove_image(f"{name}:{plan.run_tag}", noprune=True)
+    except docker.errors.APIError as error:
+        raise RegistryError(failed, why=str(error.explanation or error)) from error
+    except requests.exceptions.RequestException as error:
+        raise RegistryError(
+            failed, why=f"it said nothing for {plan.silence_seconds:g} s, or hung up: {error}"
+        ) from error
+
+
+def _stream_push(
+    engine: Engine, plan: PushPlan, credentials: Credentials, progress: Progress, failed: str
+) -> None:
+    api: Any = engine.client.api
+    header = docker.auth.encode_header(dict(credentials.for_engine))
+    # `APIClient.push` has no time-out of its own: it takes the one of short calls.
+    response = api._post_json(  # noqa: SLF001 - see above
+        api._url("/images/{0}/push", str(plan.repository)),  # noqa: SLF001 - as above
+        None,
+        headers={"X-Registry-Auth": header},
+        params={"tag": plan.run_tag},
+        stream=True,
+        timeout=plan.silence_seconds,
+    )
+    meter = PushMeter()
+    with response:
+        api._raise_for_status(response)  # noqa: SLF001 - as above
+        for event in api._stream_helper(response, decode=True):  # noqa: SLF001 - as above
+            if "error" in event:
+                raise RegistryError(failed, why=str(event["error"]), fix=_advice(str(event["error"]), plan))
+            shown = meter.feed(event)
+            if shown:
+                progress.status(f"pushing to {plan.repository}: {shown}")
+
+
+def _advice(said: str, plan: PushPlan) -> str:
+    lowered = said.lower()
+    if any(
+        word in lowered for word in ("denied", "unauthorized", "authentication", "forbidden", "no basic auth")
+    ):
+        registry = plan.repository.registry
+        return f"`docker login {registry}` as an account that may push to {plan.repository.path}"
+    return "look at the network and at the registry, then run again; to repeat is safe"
+
+
+class PushMeter:
+    """Adds up the layers of one push."""
+
+    def __init__(self) -> None:
+        self._layers: dict[str, tuple[int, int]] = {}
+
+    def feed(self, event: Mapping[str, Any]) -> str:
+        """How far it is, ``1.2 of 30.5 MB``, when the event says something about that; else empty."""
+        detail = event.get("progressDetail") or {}
+        layer = str(event.get("id") or "")
+        if event.get("status") != "Pushing" or not layer or not detail.get("total"):
+            return ""
+        total = int(detail["total"])
+        self._layers[layer] = (min(int(detail.get("current") or 0), total), total)
+        current = sum(done for done, _ in self._layers.values())
+        whole = sum(size for _, size in self._layers.values())
+        return f"{current / _MEGABYTE:.1f} of {whole / _MEGABYTE:.1f} MB"
+
+
+def _push_error(plan: PushPlan, begun: Sequence[str], error: RegistryError) -> PushError:
+    if begun:
+        state = f"these tags stand for the tested image, or for what was there before: {', '.join(begun)}"
+    else:
+        state = f"no tag of {plan.repository} was changed"
+    why = "\n".join(line for line in (error.what, *error.why.splitlines(), state) if line)
+    return PushError(
+        f"the tested image was not pushed to {plan.repository}",
+        why=why,
+        fix=error.fix or "run again; to repeat is safe",
+    )
