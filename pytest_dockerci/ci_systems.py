@@ -21,3 +21,15 @@ def find_build_number(environ: Mapping[str, str]) -> str | None:
         "BUILD_NUMBER",
     )
     return next((environ[name] for name in names if environ.get(name)), None)
+
+
+def find_job_url(environ: Mapping[str, str]) -> str:
+    """The address of the CI job that runs us; empty where there is none.
+
+    Source: as for `find_build_number`.
+    """
+    if environ.get("GITHUB_RUN_ID"):
+        server, repository = (environ.get(name, "") for name in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY"))
+        return f"{server}/{repository}/actions/runs/{environ['GITHUB_RUN_ID']}"
+    names = ("CI_JOB_URL", "BUILDKITE_BUILD_URL", "CIRCLE_BUILD_URL", "BUILD_URL")
+    return next((environ[name] for name in names if environ.get(name)), "")

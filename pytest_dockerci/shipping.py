@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_dockerci.command_scope import narrowings_of
 from pytest_dockerci.errors import DockerCIError, ExitStatus, PushError
+from pytest_dockerci.evidence import statement_of
+from pytest_dockerci.handoff import (
+    make_evidence,
+    make_release,
+    release_folder,
+    require_writable,
+    write_release,
+)
 from pytest_dockerci.push_gate import PushFacts, Refusal, refusals
 from pytest_dockerci.push_tags import PushTag, TagFacts, clean_tag, expand_tags, is_release
 from pytest_dockerci.run_outcomes import RunOutcomes
@@ -53,6 +62,7 @@ class ShipHooks:
         self.pushed: Pushed | None = None
         self.error: PushError | None = None
         self._remark = ""
+        self._folder: Path | None = None
         self._run = run
         self._settings = settings
 
@@ -80,9 +90,9 @@ class ShipHooks:
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """What was pushed, or why it was not."""
         if self.pushed is not None:
-            for line in describe_pushed(self.pushed):
+            for line in describe_pushed(self.pushed, self._folder):
                 terminalreporter.write_line(printable(line))
-        elif self.error is not None:
+        if self.error is not None:
             terminalreporter.section("dockerci: not pushed", sep="=", red=True)
             for line in str(self.error).splitlines():
                 terminalreporter.write_line(printable(line))
@@ -120,7 +130,7 @@ class ShipHooks:
         tags = self._choose_tags(environment, session.config)
         self._require(refusals(self._facts(session, environment, tags)))
         with self._run.progress.phase("push"):
-            self.pushed = self._push(environment, tags)
+            self._push(session.config, environment, tags)
 
     def _facts(self, session: pytest.Session, environment: Environment, tags: list[PushTag]) -> PushFacts:
         image, git = environment.image, environment.shipper.git
@@ -179,18 +189,33 @@ class ShipHooks:
             PushTag(name, is_version=name in versions or is_release(name)) for name in dict.fromkeys(names)
         ]
 
-    def _push(self, environment: Environment, tags: list[PushTag]) -> Pushed:
+    def _push(self, config: pytest.Config, environment: Environment, tags: list[PushTag]) -> None:
         from pytest_dockerci.engine.shipper import PushPlan  # noqa: PLC0415 - loads Docker's client
 
-        return environment.shipper.push(
+        run, repository = self._run, self._settings.repository
+        folder = release_folder(config, run.settings.rootdir, run.run_id)
+        require_writable(folder)
+        evidence = make_evidence(run.settings, environment.image, self.outcomes)
+        self.pushed = environment.shipper.push(
             PushPlan(
                 image_id=environment.image.id,
-                repository=self._settings.repository,
+                repository=repository,
                 tags=tuple(tags),
-                run_id=self._run.run_id,
+                run_id=run.run_id,
                 environ=os.environ,
+                make_statement=lambda digest: statement_of(evidence, name=str(repository), digest=digest),
             )
         )
+        release = make_release(
+            run.settings,
+            environment.image,
+            self.pushed,
+            self.outcomes,
+            git_tags=environment.shipper.git_tags(),
+            run_id=run.run_id,
+        )
+        write_release(folder, release, self.pushed.statement)
+        self._folder = folder
 
     def _require(self, found: tuple[Refusal, ...]) -> None:
         if found:
@@ -204,11 +229,15 @@ class ShipHooks:
         )
 
 
-def describe_pushed(pushed: Pushed) -> list[str]:
+def describe_pushed(pushed: Pushed, folder: Path | None) -> list[str]:
     """The closing lines of a run that has pushed."""
     lines = [f"dockerci: pushed {pushed.reference} as {', '.join(pushed.tags)}"]
+    if not pushed.evidence:
+        lines.append(f"dockerci: {pushed.repository.registry} takes no evidence beside an image")
     if pushed.run_tag:
-        lines.append(f"dockerci: the registry keeps this run's own tag {pushed.run_tag}: it cannot drop tags")
+        lines.append(f"dockerci: the run's own tag {pushed.run_tag} stays: this registry cannot drop tags")
+    if folder is not None:
+        lines.append(f"dockerci: release.json, evidence and files to deploy it: {folder}")
     return lines
 
 

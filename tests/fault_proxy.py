@@ -6,7 +6,7 @@ import contextlib
 import http.client
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -29,6 +29,7 @@ class FaultProxy:
         first: Number of the first request that fails, from 1.
         only_once: Just that one fails.
         seen: ``METHOD path`` of every request, in order.
+        before: Called with each of these, before it is forwarded.
     """
 
     address: str = ""
@@ -36,6 +37,7 @@ class FaultProxy:
     first: int = 1
     only_once: bool = False
     seen: list[str] = field(default_factory=list)
+    before: Callable[[str], None] = lambda request: None
     ended: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -51,7 +53,8 @@ class FaultProxy:
             self.seen.append(request)
             number = len(self.seen)
             fails = number == self.first if self.only_once else number >= self.first
-            return self.fault if fails else ""
+        self.before(request)
+        return self.fault if fails else ""
 
 
 @contextlib.contextmanager

@@ -1,26 +1,29 @@
 """Pushes an image so that what gets the final tags is what was tested, byte by byte.
 
 The engine pushes under a tag of this run alone; its manifest is read back and compared with the
-tested image; only then the same bytes are set under each final tag.
+tested image, and evidence is attached to it; only then the same bytes are set under each final tag.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import docker.auth
 import docker.errors
 import requests.exceptions
+import urllib3.exceptions
 
 from pytest_dockerci.engine.images import inspect_image
+from pytest_dockerci.engine.referrers import attach_statement
 from pytest_dockerci.engine.registry import Manifest, RegistryRepository
 from pytest_dockerci.engine.registry_credentials import Credentials, find_credentials
 from pytest_dockerci.engine.registry_link import RegistryLink
 from pytest_dockerci.errors import PushError, RegistryError
+from pytest_dockerci.evidence import MEDIA_TYPE, PREDICATE_TYPE
 from pytest_dockerci.image_reference import Repository
 from pytest_dockerci.push_tags import PushTag
 
@@ -45,6 +48,7 @@ class PushPlan:
         tags: The final tags, in the order in which they are set.
         run_id: Makes the tag of this run.
         environ: The host's environment, which leads to Docker's configuration.
+        make_statement: Makes the evidence for a manifest's digest; it is attached before a final tag is set.
         read_seconds: How long the registry may be silent towards us; None for the default.
         silence_seconds: How long the engine may be silent while it pushes.
     """
@@ -54,6 +58,7 @@ class PushPlan:
     tags: tuple[PushTag, ...]
     run_id: str
     environ: Mapping[str, str]
+    make_statement: Callable[[str], bytes]
     read_seconds: float | None = None
     silence_seconds: float = _SILENCE_SECONDS
 
@@ -73,6 +78,8 @@ class Pushed:
         config_digest: Of the image's configuration; empty for an index of several platforms.
         tags: The final tags, set and read back.
         run_tag: The run's own tag, where the registry would not drop it; else empty.
+        statement: The evidence.
+        evidence: Digest of the statement's manifest, attached to the image; empty where the registry takes none.
     """
 
     repository: Repository
@@ -80,6 +87,8 @@ class Pushed:
     config_digest: str
     tags: tuple[str, ...]
     run_tag: str
+    statement: bytes
+    evidence: str
 
     @property
     def reference(self) -> str:
@@ -112,6 +121,10 @@ def push_image(engine: Engine, plan: PushPlan, progress: Progress) -> Pushed:
                 _push_under_run_tag(engine, plan, credentials, progress)
                 manifest = _read_back(registry, plan.run_tag)
                 config_digest = require_tested(registry, manifest, plan.image_id)
+                statement = plan.make_statement(manifest.digest)
+                evidence = attach_statement(
+                    registry, manifest, statement, media_type=MEDIA_TYPE, predicate_type=PREDICATE_TYPE
+                )
                 _set_tags(registry, plan, manifest, begun, progress)
             except RegistryError as error:
                 if error.status:  # it answers; one that does not would keep us waiting once more
@@ -132,6 +145,8 @@ def push_image(engine: Engine, plan: PushPlan, progress: Progress) -> Pushed:
         config_digest=config_digest,
         tags=tuple(tag.name for tag in plan.tags),
         run_tag="" if is_dropped else plan.run_tag,
+        statement=statement,
+        evidence=evidence,
     )
 
 
@@ -283,10 +298,10 @@ def _push_under_run_tag(engine: Engine, plan: PushPlan, credentials: Credentials
                 api.remove_image(f"{name}:{plan.run_tag}", noprune=True)
     except docker.errors.APIError as error:
         raise RegistryError(failed, why=str(error.explanation or error)) from error
-    except requests.exceptions.RequestException as error:
-        raise RegistryError(
-            failed, why=f"it said nothing for {plan.silence_seconds:g} s, or hung up: {error}"
-        ) from error
+    except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
+        is_silent = isinstance(error, (requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError))
+        why = f"it said nothing for {plan.silence_seconds:g} s" if is_silent else f"it hung up: {error}"
+        raise RegistryError(failed, why=why, fix="look at the registry, then run again") from error
 
 
 def _stream_push(

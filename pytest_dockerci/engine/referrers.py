@@ -1,0 +1,132 @@
+"""Attaches a statement to an image in a registry, and finds those that are attached.
+
+Source: the OCI Distribution Specification 1.1, "Listing Referrers" and "Referrers Tag Schema": where a
+registry has no such interface, an index under a tag made of the digest takes its place.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pytest_dockerci.engine.registry import OCI_INDEX, OCI_MANIFEST, Manifest, RegistryRepository
+from pytest_dockerci.errors import RegistryError
+
+# Source: the OCI Image Specification 1.1, "Guidelines for Artifact Usage".
+_EMPTY_MEDIA_TYPE = "application/vnd.oci.empty.v1+json"
+_EMPTY = b"{}"
+PREDICATE_ANNOTATION = "in-toto.io/predicate-type"
+# What a registry answers that does not know this kind of manifest.
+_UNSUPPORTED = (400, 404, 405, 406, 415, 422)
+_MAX_LISTED = 100
+
+
+def attach_statement(
+    registry: RegistryRepository,
+    subject: Manifest,
+    body: bytes,
+    *,
+    media_type: str,
+    predicate_type: str,
+) -> str:
+    """Attach a statement to an image.
+
+    Returns:
+        The digest of the statement's manifest; empty where the registry takes no such thing.
+
+    Raises:
+        RegistryError: It does not answer, or refuses for another reason.
+    """
+    try:
+        return _attach(registry, subject, body, media_type, predicate_type)
+    except RegistryError as error:
+        if error.status in _UNSUPPORTED:
+            return ""
+        raise
+
+
+def _attach(
+    registry: RegistryRepository, subject: Manifest, body: bytes, media_type: str, predicate_type: str
+) -> str:
+    config, statement = registry.put_blob(_EMPTY), registry.put_blob(body)
+    data = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "artifactType": media_type,
+        "config": {"mediaType": _EMPTY_MEDIA_TYPE, "digest": config, "size": len(_EMPTY)},
+        "layers": [
+            {
+                "mediaType": media_type,
+                "digest": statement,
+                "size": len(body),
+                "annotations": {PREDICATE_ANNOTATION: predicate_type},
+            }
+        ],
+        "subject": {
+            "mediaType": subject.media_type,
+            "digest": subject.digest,
+            "size": len(subject.body),
+        },
+        "annotations": {PREDICATE_ANNOTATION: predicate_type},
+    }
+    manifest = Manifest(body=json.dumps(data).encode(), media_type=OCI_MANIFEST)
+    headers = registry.put_manifest(manifest.digest, manifest)
+    if headers.get("OCI-Subject") != subject.digest:
+        _list_by_tag(registry, subject, manifest, media_type, predicate_type)
+    return manifest.digest
+
+
+def _list_by_tag(
+    registry: RegistryRepository,
+    subject: Manifest,
+    manifest: Manifest,
+    artifact_type: str,
+    predicate_type: str,
+) -> None:
+    """Add a manifest to the index that stands for the interface which the registry lacks."""
+    tag = referrers_tag(subject.digest)
+    before = registry.manifest(tag)
+    listed = _entries(before)
+    listed = [entry for entry in listed if entry.get("digest") != manifest.digest]
+    entry = {
+        "mediaType": manifest.media_type,
+        "digest": manifest.digest,
+        "size": len(manifest.body),
+        "artifactType": artifact_type,
+        "annotations": {PREDICATE_ANNOTATION: predicate_type},
+    }
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [*listed, entry]}
+    registry.put_manifest(tag, Manifest(body=json.dumps(index).encode(), media_type=OCI_INDEX))
+
+
+def find_statements(
+    registry: RegistryRepository, digest: str, *, media_type: str, predicate_type: str
+) -> list[bytes]:
+    """The statements of one kind that are attached to an image, each checked against its digest, newest last.
+
+    Raises:
+        RegistryError: The registry does not answer, or sends what is not what it calls it.
+    """
+    index = registry.referrers(digest) or registry.manifest(referrers_tag(digest))
+    found = []
+    for entry in _entries(index)[:_MAX_LISTED]:
+        is_meant = entry.get("artifactType") == media_type
+        kind = (entry.get("annotations") or {}).get(PREDICATE_ANNOTATION, predicate_type)
+        manifest = (
+            registry.manifest(str(entry.get("digest"))) if is_meant and kind == predicate_type else None
+        )
+        if manifest is None or (manifest.data.get("subject") or {}).get("digest") != digest:
+            continue
+        layers = manifest.data.get("layers") or []
+        found += [registry.blob(str(layer.get("digest"))) for layer in layers[:1]]
+    return found
+
+
+def referrers_tag(digest: str) -> str:
+    """The tag that lists what refers to a manifest: ``sha256-...``."""
+    return digest.replace(":", "-")
+
+
+def _entries(index: Manifest | None) -> list[dict[str, Any]]:
+    listed = [] if index is None else index.data.get("manifests")
+    return [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
