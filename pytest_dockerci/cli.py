@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pytest_dockerci.errors import CleanupError, DockerCIError
+from pytest_dockerci.errors import CleanupError, DockerCIError, SettingsError
 from pytest_dockerci.state import RunOwner, base_directory, find_owners
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Returns:
-        0 when all is well, 6 without a usable engine, 9 when something could not be removed.
+        0 when all is well, 1 for an image that is not proved to be tested, 4 for what cannot be meant, 6 without a
+        usable engine, 8 when a registry fails, 9 when something could not be removed.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -42,6 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     gc.add_argument("--dry-run", action="store_true", help="list it, remove nothing")
     gc.add_argument("--all", action="store_true", help="also remove the caches, which later runs would reuse")
     gc.set_defaults(run=_gc)
+    verify = commands.add_parser("verify", help="check the test result that is attached to an image")
+    verify.add_argument("reference", metavar="REF", help="an image in a registry: NAME:TAG or NAME@DIGEST")
+    verify.set_defaults(run=_verify)
     return parser
 
 
@@ -92,6 +96,30 @@ def _gc(options: argparse.Namespace) -> int:
     for owner in owners.values():
         if not owner.is_alive:
             shutil.rmtree(owner.folder, ignore_errors=True)
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from pytest_dockerci.engine.verification import verify_image  # noqa: PLC0415 - loads Docker's client
+    from pytest_dockerci.image_reference import ReferenceFormatError, parse_reference  # noqa: PLC0415 - with it
+
+    try:
+        reference = parse_reference(options.reference)
+    except ReferenceFormatError as error:
+        raise SettingsError(
+            f"{options.reference} is no name of an image", why=str(error), fix="write NAME:TAG or NAME@DIGEST"
+        ) from None
+    found = verify_image(reference, os.environ)
+    _say(f"image   {reference.repository}@{found.digest}")
+    for statement in found.statements:
+        warned = f", {statement.warned} only when repeated" if statement.warned else ""
+        _say(f"tests   {statement.result}: {statement.passed} passed{warned} {statement.url}".rstrip())
+    for problem in found.problems:
+        _say(f"ignored a statement: {problem}")
+    if found.failure:
+        _say(f"NOT TESTED: {found.failure}")
+        return 1
+    _say("unsigned: origin not proved; whoever may write to the repository can attach a statement")
     return 0
 
 

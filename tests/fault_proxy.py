@@ -42,8 +42,10 @@ class FaultProxy:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def plan(self, fault: str, first: int = 1, *, only_once: bool = False) -> None:
-        """Count from the start, and let requests fail."""
+        """Count from the start, and let requests fail; those that hang are cut."""
         with self.lock:
+            self.ended.set()
+            self.ended = threading.Event()
             self.seen.clear()
             self.fault, self.first, self.only_once = fault, first, only_once
 

@@ -274,7 +274,7 @@ def _push_past(
             assert outcome.why.splitlines()[-1].startswith(("no tag of ", "these tags stand for ")), fault
             if outcome.why.splitlines()[-1].startswith("no tag of "):
                 assert set(found.values()) == {before.manifest}, fault
-        again = push_image(engine, replace(plan, read_seconds=None), RecordedProgress())
+        again = push_image(engine, replace(plan, read_seconds=None, silence_seconds=60), RecordedProgress())
         with reading(address, path) as registry:
             assert {registry.manifest(tag.name) for tag in tags} == {again.manifest}
     return requests

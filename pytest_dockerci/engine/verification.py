@@ -1,0 +1,80 @@
+"""What can be proved about an image in a registry: its digest, the statement attached to it, the result in that."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pytest_dockerci.engine.referrers import find_statements
+from pytest_dockerci.engine.registry import RegistryRepository
+from pytest_dockerci.engine.registry_credentials import find_credentials
+from pytest_dockerci.engine.registry_link import RegistryLink
+from pytest_dockerci.errors import RegistryError
+from pytest_dockerci.evidence import FAILED, MEDIA_TYPE, PREDICATE_TYPE, ReadStatement, read_statement
+from pytest_dockerci.image_reference import Reference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What was found.
+
+    Attributes:
+        digest: Of the image.
+        statements: About it, oldest first.
+        problems: Statements that are attached to it and prove nothing, each with the reason.
+    """
+
+    digest: str
+    statements: tuple[ReadStatement, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def failure(self) -> str:
+        """Why the image does not count as tested; empty when it does. The last statement counts."""
+        if self.statements:
+            last = self.statements[-1]
+            return f"its last test run says {last.result}" if last.result == FAILED else ""
+        return "; ".join(self.problems) or "no test result is attached to it"
+
+
+def verify_image(reference: Reference, environ: Mapping[str, str]) -> Verification:
+    """Look at an image in its registry; nothing is pulled.
+
+    Args:
+        reference: The image; with both a tag and a digest, the tag has to stand for the digest.
+        environ: The host's environment, which leads to the credentials.
+
+    Raises:
+        RegistryError: There is no such image, or the registry fails.
+    """
+    repository = reference.repository
+    credentials = find_credentials(environ, repository)
+    link = RegistryLink(repository, credentials, is_insecure=repository.is_loopback, may_write=False)
+    with contextlib.closing(link):
+        registry = RegistryRepository(repository, link)
+        digest = _digest(registry, reference)
+        bodies = find_statements(registry, digest, media_type=MEDIA_TYPE, predicate_type=PREDICATE_TYPE)
+    found = [read_statement(body, digest) for body in bodies]
+    return Verification(
+        digest=digest,
+        statements=tuple(each for each in found if not isinstance(each, str)),
+        problems=tuple(each for each in found if isinstance(each, str)),
+    )
+
+
+def _digest(registry: RegistryRepository, reference: Reference) -> str:
+    manifest = registry.manifest(reference.tag or reference.digest)
+    if manifest is None:
+        raise RegistryError(
+            f"there is no image {reference}",
+            why=f"the registry {reference.repository.registry} does not know it",
+            fix="look at the name, the tag and the digest",
+        )
+    if reference.digest and manifest.digest != reference.digest:
+        raise RegistryError(
+            f"{reference} is not what its tag stands for",
+            why=f"{reference.tag} is {manifest.digest}",
+            fix="leave out the tag, to look at the digest alone",
+        )
+    return manifest.digest
