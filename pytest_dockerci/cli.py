@@ -28,7 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except DockerCIError as error:
-        sys.stderr.write(f"{error}\n")
+        from pytest_dockerci.terminal import printable  # noqa: PLC0415 - loads pytest
+
+        sys.stderr.write(f"{printable(str(error))}\n")
         return int(error.exit_status)
 
 
@@ -102,6 +104,7 @@ def _gc(options: argparse.Namespace) -> int:
 def _verify(options: argparse.Namespace) -> int:
     from pytest_dockerci.engine.verification import verify_image  # noqa: PLC0415 - loads Docker's client
     from pytest_dockerci.image_reference import ReferenceFormatError, parse_reference  # noqa: PLC0415 - with it
+    from pytest_dockerci.terminal import printable  # noqa: PLC0415 - loads pytest
 
     try:
         reference = parse_reference(options.reference)
@@ -113,11 +116,12 @@ def _verify(options: argparse.Namespace) -> int:
     _say(f"image   {reference.repository}@{found.digest}")
     for statement in found.statements:
         warned = f", {statement.warned} only when repeated" if statement.warned else ""
-        _say(f"tests   {statement.result}: {statement.passed} passed{warned} {statement.url}".rstrip())
+        said = f"tests   {statement.result}: {statement.passed} passed{warned} {statement.url}"
+        _say(printable(said.rstrip()))
     for problem in found.problems:
-        _say(f"ignored a statement: {problem}")
+        _say(printable(f"ignored a statement: {problem}"))
     if found.failure:
-        _say(f"NOT TESTED: {found.failure}")
+        _say(printable(f"NOT TESTED: {found.failure}"))
         return 1
     _say("unsigned: origin not proved; whoever may write to the repository can attach a statement")
     return 0

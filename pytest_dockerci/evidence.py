@@ -13,6 +13,7 @@ from typing import Any
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
 MEDIA_TYPE = "application/vnd.in-toto+json"
+_MAX_SHOWN_CHARACTERS = 200
 PASSED, WARNED, FAILED = "PASSED", "WARNED", "FAILED"
 
 
@@ -93,7 +94,7 @@ def read_statement(body: bytes, digest: str) -> ReadStatement | str:
     if not isinstance(data, dict) or data.get("_type") != STATEMENT_TYPE:
         return f"it is no in-toto statement ({STATEMENT_TYPE})"
     if data.get("predicateType") != PREDICATE_TYPE:
-        return f"it is about something else: {data.get('predicateType')}"
+        return f"it is about something else: {_in_line(data.get('predicateType'))}"
     algorithm, _, value = digest.partition(":")
     subjects = data.get("subject")
     if not isinstance(subjects, list) or not any(
@@ -108,7 +109,7 @@ def _read_predicate(predicate: Any) -> ReadStatement | str:
         return "it has no predicate"
     result = predicate.get("result")
     if result not in (PASSED, WARNED, FAILED):
-        return f"its result is none: {result}"
+        return f"its result is none: {_in_line(result)}"
     passed, warned, failed = (
         predicate.get(name) or [] for name in ("passedTests", "warnedTests", "failedTests")
     )
@@ -119,8 +120,13 @@ def _read_predicate(predicate: Any) -> ReadStatement | str:
     if result != FAILED and not (passed or warned):
         return f"it contradicts itself: {result}, and no test that passed"
     return ReadStatement(
-        result=result, passed=len(passed), warned=len(warned), url=str(predicate.get("url") or "")
+        result=result, passed=len(passed), warned=len(warned), url=_in_line(predicate.get("url") or "")
     )
+
+
+def _in_line(value: Any) -> str:
+    """A value of somebody else's as part of a line."""
+    return " ".join(str(value).split())[:_MAX_SHOWN_CHARACTERS]
 
 
 def _digest_in(subject: Mapping[str, Any], algorithm: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -56,7 +57,8 @@ def require_writable(folder: Path) -> None:
             fix="make room there, or make it writable",
         ) from error
     finally:
-        probe.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            probe.unlink()
 
 
 def write_release(folder: Path, release: Release, statement: bytes) -> None:
