@@ -197,9 +197,8 @@ def add_options(parser: pytest.Parser) -> None:
         help="push the tested image there, if green; default: dockerci_push",
     )
     for option in INI_OPTIONS:
-        default: object = [] if option.type in ("args", "linelist") else option.default
-        if option.type == "bool":
-            default = option.default == "true"
+        special: dict[str, object] = {"args": [], "linelist": [], "bool": option.default == "true"}
+        default = special.get(option.type, option.default)
         parser.addini(option.name, option.help, type=_pytest_type(option.type), default=default)
 
 

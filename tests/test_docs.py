@@ -55,7 +55,7 @@ KINDS = {
     "linelist": "lines",
     "seconds": "number",
     "workers": "number",
-    "bool": "yes/no",
+    "bool": "yes or no",
 }
 
 

@@ -10,6 +10,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import docker.auth
@@ -123,7 +124,12 @@ def push_image(engine: Engine, plan: PushPlan, progress: Progress) -> Pushed:
                 config_digest = require_tested(registry, manifest, plan.image_id)
                 statement = plan.make_statement(manifest.digest)
                 evidence = attach_statement(
-                    registry, manifest, statement, media_type=MEDIA_TYPE, predicate_type=PREDICATE_TYPE
+                    registry,
+                    manifest,
+                    statement,
+                    media_type=MEDIA_TYPE,
+                    predicate_type=PREDICATE_TYPE,
+                    created=datetime.now(timezone.utc).isoformat(),
                 )
                 _set_tags(registry, plan, manifest, begun, progress)
             except RegistryError as error:

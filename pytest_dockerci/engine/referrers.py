@@ -16,6 +16,7 @@ from pytest_dockerci.errors import RegistryError
 _EMPTY_MEDIA_TYPE = "application/vnd.oci.empty.v1+json"
 _EMPTY = b"{}"
 PREDICATE_ANNOTATION = "in-toto.io/predicate-type"
+_CREATED_ANNOTATION = "org.opencontainers.image.created"
 # What a registry answers that does not know this kind of manifest.
 _UNSUPPORTED = (400, 404, 405, 406, 415, 422)
 _MAX_LISTED = 100
@@ -28,8 +29,17 @@ def attach_statement(
     *,
     media_type: str,
     predicate_type: str,
+    created: str,
 ) -> str:
     """Attach a statement to an image.
+
+    Args:
+        registry: Where the image is.
+        subject: The image.
+        body: The statement.
+        media_type: What that is.
+        predicate_type: What it says something about.
+        created: When, in RFC 3339 and UTC: registries list in any order.
 
     Returns:
         The digest of the statement's manifest; empty where the registry takes no such thing.
@@ -38,7 +48,8 @@ def attach_statement(
         RegistryError: It does not answer, or refuses for another reason.
     """
     try:
-        return _attach(registry, subject, body, media_type, predicate_type)
+        annotations = {PREDICATE_ANNOTATION: predicate_type, _CREATED_ANNOTATION: created}
+        return _attach(registry, subject, body, media_type, annotations)
     except RegistryError as error:
         if error.status in _UNSUPPORTED:
             return ""
@@ -46,7 +57,11 @@ def attach_statement(
 
 
 def _attach(
-    registry: RegistryRepository, subject: Manifest, body: bytes, media_type: str, predicate_type: str
+    registry: RegistryRepository,
+    subject: Manifest,
+    body: bytes,
+    media_type: str,
+    annotations: dict[str, str],
 ) -> str:
     config, statement = registry.put_blob(_EMPTY), registry.put_blob(body)
     data = {
@@ -59,7 +74,7 @@ def _attach(
                 "mediaType": media_type,
                 "digest": statement,
                 "size": len(body),
-                "annotations": {PREDICATE_ANNOTATION: predicate_type},
+                "annotations": {PREDICATE_ANNOTATION: annotations[PREDICATE_ANNOTATION]},
             }
         ],
         "subject": {
@@ -67,12 +82,12 @@ def _attach(
             "digest": subject.digest,
             "size": len(subject.body),
         },
-        "annotations": {PREDICATE_ANNOTATION: predicate_type},
+        "annotations": annotations,
     }
     manifest = Manifest(body=json.dumps(data).encode(), media_type=OCI_MANIFEST)
     headers = registry.put_manifest(manifest.digest, manifest)
     if headers.get("OCI-Subject") != subject.digest:
-        _list_by_tag(registry, subject, manifest, media_type, predicate_type)
+        _list_by_tag(registry, subject, manifest, media_type, annotations)
     return manifest.digest
 
 
@@ -81,7 +96,7 @@ def _list_by_tag(
     subject: Manifest,
     manifest: Manifest,
     artifact_type: str,
-    predicate_type: str,
+    annotations: dict[str, str],
 ) -> None:
     """Add a manifest to the index that stands for the interface which the registry lacks."""
     tag = referrers_tag(subject.digest)
@@ -93,7 +108,7 @@ def _list_by_tag(
         "digest": manifest.digest,
         "size": len(manifest.body),
         "artifactType": artifact_type,
-        "annotations": {PREDICATE_ANNOTATION: predicate_type},
+        "annotations": annotations,
     }
     index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [*listed, entry]}
     registry.put_manifest(tag, Manifest(body=json.dumps(index).encode(), media_type=OCI_INDEX))
@@ -108,8 +123,8 @@ def find_statements(
         RegistryError: The registry does not answer, or sends what is not what it calls it.
     """
     index = registry.referrers(digest) or registry.manifest(referrers_tag(digest))
-    found = []
-    for entry in _entries(index)[:_MAX_LISTED]:
+    found: list[tuple[str, bytes]] = []
+    for entry in _entries(index)[-_MAX_LISTED:]:
         is_meant = entry.get("artifactType") == media_type
         kind = (entry.get("annotations") or {}).get(PREDICATE_ANNOTATION, predicate_type)
         manifest = (
@@ -117,9 +132,10 @@ def find_statements(
         )
         if manifest is None or (manifest.data.get("subject") or {}).get("digest") != digest:
             continue
+        created = str((manifest.data.get("annotations") or {}).get(_CREATED_ANNOTATION))
         layers = manifest.data.get("layers") or []
-        found += [registry.blob(str(layer.get("digest"))) for layer in layers[:1]]
-    return found
+        found += [(created, registry.blob(str(layer.get("digest")))) for layer in layers[:1]]
+    return [body for _, body in sorted(found, key=lambda each: each[0])]
 
 
 def referrers_tag(digest: str) -> str:

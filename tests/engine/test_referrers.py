@@ -31,9 +31,16 @@ def statement(manifest: Manifest, *passed: str) -> bytes:
     return statement_of(RunEvidence(passed=passed), name="web", digest=manifest.digest)
 
 
-def attach(registry: RegistryRepository, manifest: Manifest, body: bytes) -> str:
+def attach(registry: RegistryRepository, manifest: Manifest, body: bytes, minute: int = 0) -> str:
     """Attach a statement."""
-    return attach_statement(registry, manifest, body, media_type=MEDIA_TYPE, predicate_type=PREDICATE_TYPE)
+    return attach_statement(
+        registry,
+        manifest,
+        body,
+        media_type=MEDIA_TYPE,
+        predicate_type=PREDICATE_TYPE,
+        created=f"2026-11-27T11:{minute:02d}:00+00:00",
+    )
 
 
 def found(registry: RegistryRepository, digest: str) -> list[bytes]:
@@ -49,8 +56,8 @@ def test_the_tag_schema_takes_the_place_of_the_interface(address: str) -> None:
         assert found(registry, image.digest) == []
         attach(registry, image, first)
         attach(registry, other, statement(other, "x"))
-        digest = attach(registry, image, second)
-        assert attach(registry, image, second) == digest
+        digest = attach(registry, image, second, minute=1)
+        assert attach(registry, image, second, minute=1) == digest
         assert found(registry, image.digest) == [first, second]
         index = registry.manifest(referrers_tag(image.digest))
         assert index is not None
@@ -194,11 +201,11 @@ def test_a_statement_about_another_image_proves_nothing(
 
 
 def test_the_last_result_counts(address: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A failure after a pass, for instance on another day, with another suite."""
+    """A failure after a pass, for instance on another day, with another suite; in whatever order they are listed."""
     with opened(address, "shop/later") as registry:
         image = put_image(registry)
-        attach(registry, image, statement(image, "a"))
-        attach(registry, image, statement(image, "a").replace(b"PASSED", b"FAILED"))
+        attach(registry, image, statement(image, "a").replace(b"PASSED", b"FAILED"), minute=2)
+        attach(registry, image, statement(image, "a"), minute=1)
     status, said, _ = verify(capsys, f"{address}/shop/later@{image.digest}")
     assert status == 1
     assert said.endswith("NOT TESTED: its last test run says FAILED\n")
