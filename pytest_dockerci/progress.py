@@ -16,7 +16,7 @@ class Progress(Protocol):
         """A line that stays."""
 
     def detail(self, text: str) -> None:
-        """A line that stays under ``-v`` and only passes by otherwise (build steps, pull progress)."""
+        """A line that stays under ``-v`` and only passes by otherwise (build steps)."""
 
     def status(self, text: str) -> None:
         """What is waited for right now; replaces the status before it. An empty text ends it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -86,6 +87,7 @@ def pull_image(
         ServiceNotReadyError: The registry refuses it, or cannot be reached.
     """
     progress.line(f"pulling {reference} ({service})")
+    started = time.monotonic()
     repository, tag = parse_repository_tag(reference)
     meter = PullMeter()
     try:
@@ -97,10 +99,13 @@ def pull_image(
                 raise _pull_failed(reference, service, str(status["error"]))
             percent = meter.feed(status)
             if percent is not None:
-                progress.detail(f"pulling {reference}: {percent} %")
+                progress.status(f"pulling {reference}: {percent} %")
     except (docker.errors.APIError, requests.exceptions.RequestException) as error:
         said = getattr(error, "explanation", None) or str(error)
         raise _pull_failed(reference, service, str(said)) from error
+    finally:
+        progress.status("")
+    progress.detail(f"pulled {reference} in {time.monotonic() - started:.1f} s")
 
 
 def _pull_failed(reference: str, service: str, why: str) -> ServiceNotReadyError:
