@@ -18,6 +18,7 @@ from pytest_dockerci.settings import add_options, is_switched_on, read_settings,
 
 if TYPE_CHECKING:
     from pytest_dockerci.host_run import HostRun
+    from pytest_dockerci.push_settings import PushSettings
     from pytest_dockerci.settings import Settings
 
 HOST_RUN = "dockerci-run"
@@ -95,11 +96,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
     config.pluginmanager.register(DockerCIPlugin(run), HOST_RUN)
     config.pluginmanager.register(ReportGate(config), f"{HOST_RUN}-report-gate")
-    if push is not None and not hasattr(config, "workerinput"):
-        from pytest_dockerci.shipping import ShipHooks, is_question  # noqa: PLC0415 - only a run that pushes pays
-
-        if not is_question(config):
-            config.pluginmanager.register(ShipHooks(run, push), f"{HOST_RUN}-shipping")
+    if not hasattr(config, "workerinput"):
+        register_shipping(config, run, push)
     if run.coverage is not None:
         from pytest_dockerci.host_coverage import CoverageHooks  # noqa: PLC0415 - only a run that measures pays
 
@@ -110,6 +108,24 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_dockerci.host_timeout import TimeoutHooks  # noqa: PLC0415 - only a run with that plugin pays
 
         config.pluginmanager.register(TimeoutHooks(), f"{HOST_RUN}-timeout")
+
+
+def register_shipping(config: pytest.Config, run: HostRun, push: PushSettings | None) -> None:
+    """Register what is done with a green image, and what a CI system is told."""
+    from pytest_dockerci.ci_systems import find_system  # noqa: PLC0415 - see the module's docstring
+
+    shipping = None
+    if push is not None:
+        from pytest_dockerci.shipping import ShipHooks, is_question  # noqa: PLC0415 - only a run that pushes pays
+
+        if not is_question(config):
+            shipping = ShipHooks(run, push)
+            config.pluginmanager.register(shipping, f"{HOST_RUN}-shipping")
+    system = find_system(os.environ)
+    if system is not None:
+        from pytest_dockerci.ci_report import CiReport  # noqa: PLC0415 - only a run in CI pays
+
+        config.pluginmanager.register(CiReport(run, system, shipping), f"{HOST_RUN}-ci-report")
 
 
 class SetupShowHooks:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pytest_dockerci.engine.shipper import Pushed
     from pytest_dockerci.host_run import HostRun
     from pytest_dockerci.push_settings import PushSettings
+    from pytest_dockerci.release import Release
 
 
 def is_question(config: pytest.Config) -> bool:
@@ -55,12 +56,14 @@ class ShipHooks:
         outcomes: The verdicts so far.
         pushed: What has been pushed; None before, and where nothing was.
         error: Why nothing was, though the run is green.
+        release: The record of what was pushed.
     """
 
     def __init__(self, run: HostRun, settings: PushSettings) -> None:
         self.outcomes = RunOutcomes()
         self.pushed: Pushed | None = None
         self.error: PushError | None = None
+        self.release: Release | None = None
         self._remark = ""
         self._folder: Path | None = None
         self._run = run
@@ -206,7 +209,7 @@ class ShipHooks:
                 make_statement=lambda digest: statement_of(evidence, name=str(repository), digest=digest),
             )
         )
-        release = make_release(
+        self.release = make_release(
             run.settings,
             environment.image,
             self.pushed,
@@ -214,7 +217,7 @@ class ShipHooks:
             git_tags=environment.shipper.git_tags(),
             run_id=run.run_id,
         )
-        write_release(folder, release, self.pushed.statement)
+        write_release(folder, self.release, self.pushed.statement)
         self._folder = folder
 
     def _require(self, found: tuple[Refusal, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import threading
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from _pytest._io import TerminalWriter
 
+from pytest_dockerci.ci_systems import find_system, group_begin, group_end
 from pytest_dockerci.errors import CleanupError
 from pytest_dockerci.masking import hide
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 _MAX_STATUS_CHARACTERS = 100
 _QUIET_SECONDS = 3.0
+# Those that say much under ``-v``, and that no other thread talks into.
+_FOLDED_PHASES = ("build", "containers")
 
 
 class TerminalProgress:
@@ -37,6 +41,7 @@ class TerminalProgress:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        self._ci = find_system(os.environ)
         self._lock = threading.RLock()
         self._status = ""
         self._last_line = time.monotonic()
@@ -91,11 +96,23 @@ class TerminalProgress:
         start = time.monotonic()
         self._phases.setdefault(name, 0.0)
         self._running.add(name)
+        has_group = name in _FOLDED_PHASES and self._config.get_verbosity() > 0
         try:
+            if has_group:
+                self._order(group_begin(self._ci, f"dockerci-{name}", f"dockerci: {name}", time.time()))
             yield
         finally:
+            if has_group:
+                self._order(group_end(self._ci, f"dockerci-{name}", time.time()))
             self._running.discard(name)
             self._phases[name] += time.monotonic() - start
+
+    def _order(self, text: str) -> None:
+        """A line for the CI system that reads the log; past the gate that keeps such out of it."""
+        if text:
+            with self._lock, self._uncaptured():
+                self._clear_status()
+                self._writer().line(text)
 
     def output(self, stream: str, text: str) -> None:
         """Show what passed pytest's capture by in the container."""
