@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,14 +31,16 @@ class PrivateEngine:
 
     Args:
         folder: For its data, on the disk; its path is short enough for a socket's.
+        features: Of its configuration file, ``containerd-snapshotter`` for instance.
 
     Attributes:
         folder: The same.
         address: Where it listens.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, features: Mapping[str, bool] | None = None) -> None:
         self.folder = folder
+        (folder / "daemon.json").write_text(json.dumps({"features": dict(features or {})}))
         self._process: subprocess.Popen[bytes] | None = None
         self.address = f"unix://{folder}/docker.sock"
 
@@ -65,6 +68,7 @@ class PrivateEngine:
                     ),
                     "dockerd",
                     f"--host={self.address}",
+                    f"--config-file={self.folder}/daemon.json",
                     f"--data-root={self.folder}/data",
                     f"--exec-root={self.folder}/exec",
                     f"--pidfile={self.folder}/dockerd.pid",
@@ -81,6 +85,12 @@ class PrivateEngine:
             assert not has_ended, (self.folder / "dockerd.log").read_text()[-4000:]
             assert time.monotonic() < deadline, "dockerd does not answer"
             time.sleep(0.1)
+
+    @property
+    def pid(self) -> int:
+        """Its process, whose network is its own."""
+        assert self._process is not None
+        return self._process.pid
 
     def load(self, images: Sequence[str]) -> None:
         """Copy images from the engine of the machine."""
