@@ -146,9 +146,11 @@ def build_images(
         for event in events.feed_line(line):
             show_event(event, progress)
 
+    # What a person has set stays: who wants the builder's provenance says so by the first of these.
+    environ = {name: value for name, value in _ENVIRON.items() if name not in commands.environ}
     # Both streams come through one parser; only stderr carries progress, and bake prints nothing on stdout.
     completed = commands.run(
-        [*argv, *targets], cwd=rootdir, timeout_seconds=timeout_seconds, environ=_ENVIRON, on_line=show
+        [*argv, *targets], cwd=rootdir, timeout_seconds=timeout_seconds, environ=environ, on_line=show
     )
     progress.status("")
     seconds = time.monotonic() - started
