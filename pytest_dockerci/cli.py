@@ -69,7 +69,13 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _gc(options: argparse.Namespace) -> int:
-    from pytest_dockerci.engine.leftovers import find_leftovers, gc_plan, remove_leftovers  # noqa: PLC0415 - heavy
+    # Only this command pays for Docker's client.
+    from pytest_dockerci.engine.leftovers import (  # noqa: PLC0415
+        find_leftovers,
+        gc_plan,
+        remove_leftovers,
+        untag_pushes,
+    )
 
     engine = _connect()
     owners = {owner.run_id: owner for owner in _owners(engine)}
@@ -97,6 +103,7 @@ def _gc(options: argparse.Namespace) -> int:
         raise CleanupError("some objects could not be removed", why="\n".join(left), fix="docker ps --all")
     for owner in owners.values():
         if not owner.is_alive:
+            untag_pushes(engine, owner.run_id)
             shutil.rmtree(owner.folder, ignore_errors=True)
     return 0
 

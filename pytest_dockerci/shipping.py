@@ -84,6 +84,7 @@ class ShipHooks:
         except KeyboardInterrupt:
             self.error = self._error([Refusal("the push was interrupted", "run again; to repeat is safe")])
             session.exitstatus = pytest.ExitCode.INTERRUPTED
+            self._run.close(fast=True)
         except DockerCIError as error:
             self.error = error if isinstance(error, PushError) else self._error([_as_refusal(error)])
         if self.error is not None and session.exitstatus == pytest.ExitCode.OK:

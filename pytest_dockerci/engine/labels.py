@@ -14,6 +14,8 @@ CACHE = "org.pytest-dockerci.cache"
 PROJECT_PREFIX = "dockerci-"
 EMPTY_IMAGE = "dockerci-empty:1"
 BUILD_REPOSITORY = "dockerci-build"
+# What follows is the run's id: the tag under which it pushes.
+RUN_TAG = "dockerci-run-"
 COMPOSE_PROJECT = "com.docker.compose.project"
 COMPOSE_SERVICE = "com.docker.compose.service"
 _MAX_FOLDER_CHARACTERS = 20

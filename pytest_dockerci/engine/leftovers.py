@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+import docker.errors
+
 from pytest_dockerci.engine.cleanup import KINDS, EngineObject, list_objects, remove_objects
-from pytest_dockerci.engine.labels import BUILD_REPOSITORY, CACHE, EMPTY_IMAGE, RUN, run_filters
+from pytest_dockerci.engine.labels import BUILD_REPOSITORY, CACHE, EMPTY_IMAGE, RUN, RUN_TAG, run_filters
 
 if TYPE_CHECKING:
     from pytest_dockerci.engine.client import Engine
@@ -89,6 +92,15 @@ def remove_leftovers(engine: Engine, things: Sequence[EngineObject]) -> tuple[st
     return remove_objects(engine, list_them, quiet_seconds=0)
 
 
+def untag_pushes(engine: Engine, run_id: str) -> None:
+    """Take away the names under which a run was pushing when it was killed; the image keeps its others."""
+    for data in engine.client.api.images():
+        for name in data.get("RepoTags") or ():
+            if name.endswith(f":{RUN_TAG}{run_id}"):
+                with suppress(docker.errors.APIError):  # gone already
+                    engine.client.api.remove_image(name, noprune=True)
+
+
 def sweep(engine: Engine, dead_runs: Sequence[RunOwner]) -> Mapping[str, int]:
     """Remove what runs of this host have left on this engine, whose processes are gone, and their folders.
 
@@ -103,5 +115,6 @@ def sweep(engine: Engine, dead_runs: Sequence[RunOwner]) -> Mapping[str, int]:
         if count:
             found[owner.run_id] = count
         if not left:
+            untag_pushes(engine, owner.run_id)
             shutil.rmtree(owner.folder, ignore_errors=True)
     return found

@@ -19,6 +19,7 @@ import requests.exceptions
 import urllib3.exceptions
 
 from pytest_dockerci.engine.images import inspect_image
+from pytest_dockerci.engine.labels import RUN_TAG
 from pytest_dockerci.engine.referrers import attach_statement
 from pytest_dockerci.engine.registry import Manifest, RegistryRepository
 from pytest_dockerci.engine.registry_credentials import Credentials, find_credentials
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from pytest_dockerci.engine.client import Engine
     from pytest_dockerci.progress import Progress
 
-RUN_TAG = "dockerci-run-"
 # A registry may take long to store a large layer, and the engine says nothing meanwhile.
 _SILENCE_SECONDS = 600.0
 _MEGABYTE = 1_000_000
@@ -119,8 +119,8 @@ def push_image(engine: Engine, plan: PushPlan, progress: Progress) -> Pushed:
         ):
             _require_free_versions(registry, plan, "")
             try:
-                _push_under_run_tag(engine, plan, credentials, progress)
-                manifest = _read_back(registry, plan.run_tag)
+                sent = _push_under_run_tag(engine, plan, credentials, progress)
+                manifest = _read_back(registry, plan.run_tag, sent)
                 config_digest = require_tested(registry, manifest, plan.image_id)
                 statement = plan.make_statement(manifest.digest)
                 evidence = attach_statement(
@@ -203,6 +203,15 @@ def require_tested(registry: RegistryRepository, manifest: Manifest, image_id: s
     Raises:
         RegistryError: It does not, or something is missing.
     """
+    try:
+        return _require_tested(registry, manifest, image_id)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise RegistryError(
+            "what the registry holds is no image", why=f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def _require_tested(registry: RegistryRepository, manifest: Manifest, image_id: str) -> str:
     data = manifest.data
     if manifest.is_index:
         if manifest.digest != image_id:
@@ -274,10 +283,17 @@ def _require_free_versions(registry: RegistryRepository, plan: PushPlan, digest:
             )
 
 
-def _read_back(registry: RegistryRepository, tag: str) -> Manifest:
+def _read_back(registry: RegistryRepository, tag: str, sent: str) -> Manifest:
+    """What the registry has under the run's tag; it has to be what the engine says that it has sent."""
     manifest = registry.manifest(tag)
     if manifest is None:
         raise _missing(registry, f"the tag {tag}, which the engine has just pushed")
+    if sent and manifest.digest != sent:
+        raise RegistryError(
+            "the registry holds another image than the one that was sent",
+            why=f"sent {sent}, found {manifest.digest}",
+            fix="somebody pushed under this run's tag, or the registry changes what it stores; run again",
+        )
     return manifest
 
 
@@ -291,14 +307,15 @@ def _require_same(registry: RegistryRepository, tag: str, manifest: Manifest) ->
         )
 
 
-def _push_under_run_tag(engine: Engine, plan: PushPlan, credentials: Credentials, progress: Progress) -> None:
+def _push_under_run_tag(engine: Engine, plan: PushPlan, credentials: Credentials, progress: Progress) -> str:
+    """Have the engine push; the digest of the manifest that it has sent, empty where it does not say."""
     api = engine.client.api
     name = str(plan.repository)
     failed = f"the engine could not push to {plan.repository}"
     try:
         api.tag(plan.image_id, name, plan.run_tag)
         try:
-            _stream_push(engine, plan, credentials, progress, failed)
+            return _stream_push(engine, plan, credentials, progress, failed)
         finally:
             with contextlib.suppress(docker.errors.APIError):
                 api.remove_image(f"{name}:{plan.run_tag}", noprune=True)
@@ -312,7 +329,7 @@ def _push_under_run_tag(engine: Engine, plan: PushPlan, credentials: Credentials
 
 def _stream_push(
     engine: Engine, plan: PushPlan, credentials: Credentials, progress: Progress, failed: str
-) -> None:
+) -> str:
     api: Any = engine.client.api
     header = docker.auth.encode_header(dict(credentials.for_engine))
     # `APIClient.push` has no time-out of its own: it takes the one of short calls.
@@ -324,15 +341,17 @@ def _stream_push(
         stream=True,
         timeout=plan.silence_seconds,
     )
-    meter = PushMeter()
+    meter, sent = PushMeter(), ""
     with response:
         api._raise_for_status(response)  # noqa: SLF001 - as above
         for event in api._stream_helper(response, decode=True):  # noqa: SLF001 - as above
             if "error" in event:
                 raise RegistryError(failed, why=str(event["error"]), fix=_advice(str(event["error"]), plan))
+            sent = str((event.get("aux") or {}).get("Digest") or sent)
             shown = meter.feed(event)
             if shown:
                 progress.status(f"pushing to {plan.repository}: {shown}")
+    return sent
 
 
 def _advice(said: str, plan: PushPlan) -> str:

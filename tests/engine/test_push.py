@@ -14,11 +14,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fault_proxy import CUT, HANG, LOST, FaultProxy, running_proxy
-from pytest_dockerci.engine.push import Pushed, PushMeter, PushPlan, is_insecure_registry, push_image
+from pytest_dockerci.engine.push import (
+    Pushed,
+    PushMeter,
+    PushPlan,
+    is_insecure_registry,
+    push_image,
+    require_tested,
+)
 from pytest_dockerci.engine.registry import Manifest, RegistryRepository
 from pytest_dockerci.engine.registry_credentials import Credentials
 from pytest_dockerci.engine.registry_link import RegistryLink
-from pytest_dockerci.errors import PushError
+from pytest_dockerci.errors import PushError, RegistryError
 from pytest_dockerci.evidence import RunEvidence, statement_of
 from pytest_dockerci.image_reference import Repository
 from pytest_dockerci.push_tags import PushTag
@@ -26,6 +33,7 @@ from registry_process import PASSWORD, USER, running_registry
 
 from .engine_project import RecordedProgress
 from .shipped_image import fresh_image
+from .test_registry import opened, put_image
 
 if TYPE_CHECKING:
     from pytest_dockerci.engine.client import Engine
@@ -205,8 +213,35 @@ def test_an_image_that_somebody_puts_under_the_runs_tag_gets_no_final_tag(
         proxy.before = swap
         with pytest.raises(PushError) as caught:
             push_image(engine, plan, RecordedProgress())
-    assert "the registry holds another image than the tested one" in caught.value.why
+    assert "the registry holds another image than the one that was sent" in caught.value.why
     assert manifests(address, path)["latest"] == other.manifest
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        pytest.param({"layers": []}, "it lacks 1 of 1 layers in the manifest", id="no layers"),
+        pytest.param({"layers": ["x"]}, "AttributeError: ", id="no layers that could be one"),
+        pytest.param({"config": None}, "with the configuration None", id="no configuration"),
+        pytest.param(
+            {"layers": [{"digest": f"sha256:{'0' * 64}", "size": 5}]},
+            "it lacks the layer",
+            id="another layer",
+        ),
+    ],
+)
+def test_a_manifest_that_is_not_whole_is_not_the_tested_image(
+    address: str, change: dict[str, object], why: str
+) -> None:
+    """Though it names the tested configuration; never an exception of another kind."""
+    with opened(address, "shop/whole") as registry:
+        whole = put_image(registry)
+        image_id = whole.data["config"]["digest"]
+        assert require_tested(registry, whole, image_id) == image_id
+        broken = Manifest(body=json.dumps({**whole.data, **change}).encode(), media_type=whole.media_type)
+        with pytest.raises(RegistryError) as caught:
+            require_tested(registry, broken, image_id)
+    assert why in caught.value.why
 
 
 # Faults

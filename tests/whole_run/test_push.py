@@ -153,3 +153,27 @@ def test_an_interrupted_push_sets_no_tag_and_leaves_nothing(shop: Project, addre
     assert outcome.exit_code == 2
     assert "why: the push was interrupted\n" in outcome.output
     assert tags_of(address, "latest", "1.4.0") == {"latest": None, "1.4.0": None}
+
+
+@pytest.mark.soak
+def test_a_push_that_is_killed_leaves_no_name_on_the_engine(
+    shop: Project, engine: Engine, address: str
+) -> None:
+    """`dockerci gc` knows the run by its folder."""
+    with running_proxy(address) as proxy:
+        proxy.plan(HANG, 4)
+        process = shop.start(f"--dockerci-push={proxy.address}/shop/web")
+        while len(proxy.seen) < 4:
+            assert process.poll() is None, shop.finish(process).output
+            time.sleep(0.05)
+
+        def names() -> list[str]:
+            tags = [name for image in engine.client.api.images() for name in image.get("RepoTags") or ()]
+            return [name for name in tags if name.startswith(proxy.address)]
+
+        assert names()
+        process.kill()
+        shop.finish(process)
+    argv = [shop.python, "-m", "pytest_dockerci.cli", "gc"]
+    subprocess.run(argv, env=shop.environ, check=True, capture_output=True)
+    assert names() == []
