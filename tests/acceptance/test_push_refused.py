@@ -81,14 +81,22 @@ def refused(why: str, fix: str) -> str:
     ("args", "environ", "why", "fix"),
     [
         pytest.param("-k one", {}, "-k one selects tests by name", SCOPE_FIX, id="-k"),
-        pytest.param("-m not\u00a0slow", {}, "-m not slow selects tests by marker", SCOPE_FIX, id="-m"),
-        pytest.param("-x", {}, "-x may end the run early", SCOPE_FIX, id="-x"),
+        pytest.param(
+            "-m not\u00a0slow",
+            {},
+            "-m not slow selects tests by marker",
+            SCOPE_FIX,
+            id="-m",
+            marks=pytest.mark.soak,
+        ),
+        pytest.param("-x", {}, "-x may end the run early", SCOPE_FIX, id="-x", marks=pytest.mark.soak),
         pytest.param(
             "tests/test_shop.py",
             {},
             "tests/test_shop.py does not run all of tests",
             SCOPE_FIX,
             id="one file",
+            marks=pytest.mark.soak,
         ),
         pytest.param(
             "-v",
@@ -124,6 +132,7 @@ def refused(why: str, fix: str) -> str:
             "git cannot say what the image was built from: fatal: dubious ownership",
             "correct that, or set dockerci_push_dirty = true",
             id="git fails",
+            marks=pytest.mark.soak,
         ),
     ],
 )
@@ -189,7 +198,7 @@ def test_a_run_without_the_container_has_tested_no_image(shop: Project) -> None:
     [
         pytest.param("assert False", 1, "tests failed", id="red"),
         pytest.param("raise KeyboardInterrupt", 2, "the run was interrupted", id="interrupted"),
-        pytest.param("import os; os._exit(0)", 1, "tests failed", id="a crash"),
+        pytest.param("import os; os._exit(0)", 1, "tests failed", id="a crash", marks=pytest.mark.soak),
     ],
 )
 def test_a_run_that_is_not_green_keeps_its_exit_code(
@@ -203,6 +212,7 @@ def test_a_run_that_is_not_green_keeps_its_exit_code(
     assert outcome.exit_code == exit_code
 
 
+@pytest.mark.soak
 def test_no_tests_is_not_green(shop: Project) -> None:
     """Pytest's own code, and the line."""
     shop.write("tests/test_shop.py", "")
@@ -230,6 +240,7 @@ def test_a_hook_may_refuse(shop: Project) -> None:
     assert outcome.exit_code == 8
 
 
+@pytest.mark.soak
 def test_a_hook_may_take_all_tags_away(shop: Project) -> None:
     """Then there is nothing to push."""
     shop.write("conftest.py", "def pytest_dockerci_before_push(tags): tags.clear()\n")
@@ -248,7 +259,14 @@ def test_under_xdist_the_controller_refuses(shop: Project) -> None:
     assert outcome.exit_code == 8
 
 
-@pytest.mark.parametrize("args", [["--dockerci-push="], ["-o", "dockerci_push="], ["--no-dockerci"]])
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["--dockerci-push="],
+        pytest.param(["-o", "dockerci_push="], marks=pytest.mark.soak),
+        pytest.param(["--no-dockerci"], marks=pytest.mark.soak),
+    ],
+)
 def test_one_run_may_be_told_not_to_push(shop: Project, args: list[str]) -> None:
     """It ends as it would without the setting."""
     outcome = run(shop, *args)
