@@ -32,6 +32,7 @@ from bootstrap.engine_choice import (
 )
 from bootstrap.engine_lease import EngineLease, StartedEngine, process_start_ticks
 from bootstrap.private_network import make_commands, remove_commands
+from bootstrap.registry import prepare_registry
 from bootstrap.standins import RECIPES, pip_configuration, recipe_fingerprint
 from bootstrap.steps import BootstrapError, run_logged
 
@@ -356,3 +357,24 @@ def test_a_failing_step_shows_the_end_of_its_own_output(tmp_path: Path) -> None:
         "    $ sh -c echo no space left; exit 9\n"
         "    no space left"
     )
+
+
+def test_a_registry_that_is_there_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the PATH, else from an earlier time; nothing is fetched then."""
+    program = tmp_path / "registry" / "usr" / "bin" / "docker-registry"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert prepare_registry(Machine(distribution="debian"), tmp_path) == program.parent
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert prepare_registry(Machine(platform="darwin"), tmp_path / "elsewhere") == program.parent
+
+
+def test_a_machine_without_such_a_package_goes_without_a_registry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And it is said what that means."""
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert prepare_registry(Machine(platform="darwin"), tmp_path) is None
+    assert "tests that push are skipped" in capsys.readouterr().out

@@ -44,6 +44,10 @@ from pytest_dockerci.engine.container import ExecResult, TestContainer
 from pytest_dockerci.engine.image import ImageUnderTest
 from pytest_dockerci.engine.service import Service
 from pytest_dockerci.errors import ExitStatus
+from pytest_dockerci.handoff import EVIDENCE_FILE
+from pytest_dockerci.push_tags import DEFAULT_TEMPLATES, PLACEHOLDERS
+from pytest_dockerci.release import Release
+from pytest_dockerci.release_files import FILES
 from pytest_dockerci.settings import ALLOWED_NAMES, INI_OPTIONS
 from pytest_dockerci.verdict import _PRECEDENCE
 
@@ -211,6 +215,24 @@ def test_variables_of_the_reference_are_those_of_the_code() -> None:
     assert set(column("container-environment.md", "variable")) == set_by_code - read_on_the_host
     settings = (REFERENCE / "settings.md").read_text(encoding="utf-8")
     assert {name for name in set_by_code if f"`{name}`" in settings} == read_on_the_host
+
+
+def test_release_of_the_reference_is_that_of_the_code() -> None:
+    """Every file of a release is documented, and every key of its record."""
+    assert set(column("release.md", "file")) == {*FILES, EVIDENCE_FILE}
+    assert set(column("release.md", "key")) == {
+        "format",
+        *(field.name for field in dataclasses.fields(Release)),
+    }
+
+
+def test_placeholders_of_the_reference_are_those_of_the_code() -> None:
+    """Where tags are explained, and in the table of settings."""
+    how_to = (PROJECT / "docs" / "how-to" / "push-what-was-tested.md").read_text(encoding="utf-8")
+    [shown] = re.findall(r"dockerci_push_tags =\n((?: {4}.*\n)+)", how_to)
+    assert tuple(shown.split()) == DEFAULT_TEMPLATES
+    [row] = [row for row in table("settings.md", "setting") if row[0] == "dockerci_push_tags"]
+    assert set(re.findall(r"`\{(\w+)\}`", row[3])) == set(PLACEHOLDERS)
 
 
 def test_labels_of_the_reference_are_those_of_the_code() -> None:
