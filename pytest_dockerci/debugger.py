@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from pytest_dockerci.commands.items import CaseItem, CommandItem
 from pytest_dockerci.items import ContainerItem, ContainerNode
 from pytest_dockerci.listener import Borrower
 from pytest_dockerci.terminal_gate import TerminalGate
@@ -172,7 +173,7 @@ class PdbForHostTests:
         Raises:
             KeyboardInterrupt: It came while a container's test was waited for; pytest has caught it.
         """
-        if not isinstance(node, (ContainerItem, ContainerNode)):
+        if not isinstance(node, (ContainerItem, ContainerNode, CommandItem, CaseItem)):
             self._pdb.pytest_exception_interact(node, call, report)
         elif isinstance(call.excinfo.value, KeyboardInterrupt):
             raise call.excinfo.value

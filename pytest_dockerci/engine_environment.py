@@ -15,7 +15,9 @@ from pytest_dockerci.masking import MIN_CHARACTERS, know
 from pytest_dockerci.state import record_owner, state_directory
 
 if TYPE_CHECKING:
+    from pytest_dockerci.commands.settings import CommandLine
     from pytest_dockerci.engine.environment import Environment
+    from pytest_dockerci.engine.stack_model import CommandContainerPlan
     from pytest_dockerci.settings import Settings
     from pytest_dockerci.terminal import TerminalProgress
 
@@ -64,12 +66,14 @@ def make_environment(
         compose_files=settings.compose_files,
         image_ref=settings.image_ref,
         start=settings.start,
+        runs_pytest=bool(settings.suite),
         suite=settings.suite,
         config_file=settings.config_file,
         host_only=settings.host_suite,
         container_root=settings.container_root,
         environ=environ,
         secret_environ=secret_environ,
+        commands=() if config.option.collectonly else command_plans(settings.commands, secret_environ),
         requirements=(
             "pytest",
             *settings.requirements,
@@ -97,6 +101,23 @@ def make_environment(
         extra_services=extra_services,
     )
     return Environment(engine, plan, progress)
+
+
+def command_plans(
+    commands: Sequence[CommandLine], secret_environ: Mapping[str, str]
+) -> tuple[CommandContainerPlan, ...]:
+    """The containers of commands: nothing of ours is in them, so secrets are part of their environment."""
+    from pytest_dockerci.engine.stack_model import CommandContainerPlan  # noqa: PLC0415 - as above
+
+    return tuple(
+        CommandContainerPlan(
+            number=command.number,
+            service=command.service,
+            argv=command.argv,
+            secrets=tuple(sorted(secret_environ)),
+        )
+        for command in commands
+    )
 
 
 def take_secrets(

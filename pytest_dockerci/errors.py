@@ -121,6 +121,12 @@ class AgentLostError(DockerCIError):
     exit_status = ExitStatus.RUN_LOST
 
 
+class CommandLostError(DockerCIError):
+    """The container of a command was lost before its end was known."""
+
+    exit_status = ExitStatus.RUN_LOST
+
+
 class UnprovedError(DockerCIError):
     """pytest says green, and something that a green run has to show is missing."""
 

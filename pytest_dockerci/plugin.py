@@ -88,7 +88,12 @@ def pytest_configure(config: pytest.Config) -> None:
     from pytest_dockerci.push_settings import read_push_settings  # noqa: PLC0415 - see the module's docstring
 
     try:
-        run = make_run(config, read_settings(config, os.environ))
+        settings = read_settings(config, os.environ)
+        if settings.commands:
+            from pytest_dockerci.commands.selection import select_commands  # noqa: PLC0415 - see the module's docstring
+
+            settings = select_commands(config, settings)
+        run = make_run(config, settings)
         push = read_push_settings(config)
     except SettingsError as error:
         raise pytest.UsageError(str(error)) from None
@@ -102,6 +107,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_dockerci.host_coverage import CoverageHooks  # noqa: PLC0415 - only a run that measures pays
 
         config.pluginmanager.register(CoverageHooks(run), f"{HOST_RUN}-coverage")
+    if settings.commands:
+        from pytest_dockerci.commands.hooks import CommandHooks  # noqa: PLC0415 - only a run that has some pays
+
+        config.pluginmanager.register(CommandHooks(run), f"{HOST_RUN}-commands")
     if getattr(config.option, "setupshow", False):
         config.pluginmanager.register(SetupShowHooks(), f"{HOST_RUN}-setup-show")
     if config.pluginmanager.hasplugin("timeout"):

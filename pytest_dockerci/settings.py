@@ -12,11 +12,14 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
 from pytest_dockerci.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pytest_dockerci.commands.settings import CommandLine
 
 IniType = Literal["string", "linelist", "args", "seconds", "workers", "bool"]
 
@@ -39,12 +42,7 @@ INI_OPTIONS = (
         "Compose service whose image is under test; setting it switches the plugin on",
     ),
     IniOption("dockerci_compose", "args", "", "Compose files; default: what `docker compose` finds"),
-    IniOption(
-        "dockerci_suite",
-        "args",
-        "",
-        "paths that are collected and run inside the container; default: testpaths",
-    ),
+    IniOption("dockerci_suite", "args", "", "paths that run inside the container; default: testpaths"),
     IniOption("dockerci_host_suite", "args", "", "paths that stay on the host even below dockerci_suite"),
     IniOption(
         "dockerci_env", "linelist", "", "KEY=VALUE, or KEY to pass the host's value: the testing environment"
@@ -53,30 +51,16 @@ INI_OPTIONS = (
         "dockerci_secrets", "linelist", "", "variables of the testing environment whose values are hidden"
     ),
     IniOption(
-        "dockerci_requirements",
-        "linelist",
-        "",
-        "requirement, `-r file` or `group:name` brought beside pytest",
+        "dockerci_requirements", "linelist", "", "requirement, `-r file` or `group:name` beside pytest"
     ),
-    IniOption(
-        "dockerci_container_root",
-        "string",
-        "",
-        "folder in the image that stands for rootdir; default: WORKDIR",
-    ),
+    IniOption("dockerci_command", "linelist", "", "[SERVICE: ]COMMAND of a suite that is not pytest"),
+    IniOption("dockerci_results", "linelist", "", "[NUMBER: ][FORMAT:]PATH of results that commands write"),
+    IniOption("dockerci_result_pattern", "string", "", "regular expression for a command's closing line"),
+    IniOption("dockerci_container_root", "string", "", "folder in the image for rootdir; default: WORKDIR"),
     IniOption("dockerci_paths", "linelist", "", "container=host: further trees for tracebacks"),
-    IniOption(
-        "dockerci_start", "args", "", "services that are started; default: what the service depends on"
-    ),
-    IniOption(
-        "dockerci_stack", "string", "shared", "`shared`: one stack for all workers; `per-worker`: one each"
-    ),
-    IniOption(
-        "dockerci_workers",
-        "workers",
-        "1",
-        "containers that share the suite: a number, or `auto` (processors)",
-    ),
+    IniOption("dockerci_start", "args", "", "services to start; default: what the service depends on"),
+    IniOption("dockerci_stack", "string", "shared", "`shared`: one stack for all workers; or `per-worker`"),
+    IniOption("dockerci_workers", "workers", "1", "containers that share the suite: a number, or `auto`"),
     IniOption("dockerci_ready_timeout_seconds", "seconds", "120", "limit for services to become ready"),
     IniOption("dockerci_build_timeout_seconds", "seconds", "1800", "limit for building the image; 0: none"),
     IniOption(
@@ -129,6 +113,7 @@ class Settings:
         environ: The testing environment.
         secrets: Names of variables whose values are hidden.
         requirements: As written: requirement strings, ``-r file``, ``group:name``.
+        commands: Suites that are not pytest.
         container_root: Folder in the image that stands for rootdir; None: its WORKDIR.
         path_pairs: Further ``(container, host)`` trees.
         start: Services to start; empty: the closure.
@@ -149,6 +134,7 @@ class Settings:
     environ: Mapping[str, str]
     secrets: tuple[str, ...]
     requirements: tuple[str, ...]
+    commands: tuple[CommandLine, ...]
     container_root: PurePosixPath | None
     path_pairs: tuple[tuple[PurePosixPath, Path], ...]
     start: tuple[str, ...]
@@ -225,13 +211,16 @@ def read_suite(config: pytest.Config) -> tuple[tuple[PurePosixPath, ...], tuple[
     """
     suite_setting = "dockerci_suite" if config.getini("dockerci_suite") else "testpaths"
     suite = _paths_below(config.rootpath, suite_setting, config.getini(suite_setting))
-    if not suite:
+    host_suite = _paths_below(config.rootpath, "dockerci_host_suite", config.getini("dockerci_host_suite"))
+    has_commands = any(line.strip() for line in config.getini("dockerci_command"))
+    if has_commands:  # then all that is named may stay on the host
+        suite = tuple(path for path in suite if not any(path.is_relative_to(host) for host in host_suite))
+    elif not suite:
         raise SettingsError(
             "pytest-dockerci: no tests are named for the container",
-            why="neither dockerci_suite nor testpaths is set",
+            why="neither dockerci_suite nor testpaths nor dockerci_command is set",
             fix=f"add to {_config_name(config)}: dockerci_suite = tests",
         )
-    host_suite = _paths_below(config.rootpath, "dockerci_host_suite", config.getini("dockerci_host_suite"))
     return suite, host_suite
 
 
@@ -264,6 +253,7 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str]) -> Settings
             _variable("dockerci_secrets", line) for line in config.getini("dockerci_secrets") if line
         ),
         requirements=tuple(line for line in config.getini("dockerci_requirements") if line),
+        commands=_commands(config),
         container_root=PurePosixPath(root) if root else None,
         path_pairs=tuple(_path_pair(config.rootpath, line) for line in config.getini("dockerci_paths")),
         start=tuple(config.getini("dockerci_start")),
@@ -282,6 +272,16 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str]) -> Settings
         is_strict=bool(config.getoption("dockerci_strict")),
         build_number=find_build_number(environ),
     )
+
+
+def _commands(config: pytest.Config) -> tuple[CommandLine, ...]:
+    lines, results = config.getini("dockerci_command"), config.getini("dockerci_results")
+    if not lines and not results:
+        return ()
+    from pytest_dockerci.commands.settings import parse_commands  # noqa: PLC0415 - only a run that has some pays
+
+    pattern = str(config.getini("dockerci_result_pattern"))
+    return parse_commands(lines, results, pattern, service=str(config.getini("dockerci_service")))
 
 
 def parse_environ(lines: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:

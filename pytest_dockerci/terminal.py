@@ -267,7 +267,8 @@ def describe_image(image: ImageUnderTest) -> str:
 def describe_containers(image: ImageUnderTest, workers: int, pytest_version: str) -> str:
     """The line that says where the suite runs."""
     containers = "a container" if workers == 1 else f"{workers} containers"
+    python = "" if image.python is None else f"Python {image.python.shown_version} and "
     return (
         f"dockerci: the suite runs inside {containers} of it, in {image.container_root} "
-        f"with Python {image.python.shown_version} and pytest {pytest_version}"
+        f"with {python}pytest {pytest_version}"
     )

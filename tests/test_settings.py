@@ -42,6 +42,7 @@ def test_defaults(read: Read, pytester: pytest.Pytester) -> None:
         environ={},
         secrets=(),
         requirements=(),
+        commands=(),
         container_root=None,
         path_pairs=(),
         start=(),
@@ -118,7 +119,7 @@ def test_a_suite_that_is_rootdir(read: Read) -> None:
             "testpaths =",
             (
                 "pytest-dockerci: no tests are named for the container\n"
-                "  why: neither dockerci_suite nor testpaths is set\n"
+                "  why: neither dockerci_suite nor testpaths nor dockerci_command is set\n"
                 "  try: add to pytest.ini: dockerci_suite = tests"
             ),
         ),

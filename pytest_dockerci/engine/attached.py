@@ -87,6 +87,7 @@ class AttachedEnvironment:
 
     def exec_python(self, worker: int, args: Sequence[str]) -> ExecStream:
         """As `Environment.exec_python`."""
+        assert self.image.python is not None  # noqa: S101 - where pytest-xdist distributes, there is a suite of pytest
         return open_exec(
             self._engine,
             self._containers[worker][0],

@@ -7,7 +7,7 @@ and PyYAML cost; it is to be imported when a run needs a container, not before.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from pytest_dockerci.engine.attached import describe_environment
 from pytest_dockerci.engine.background import Background
 from pytest_dockerci.engine.cleanup import list_objects, remove_objects
 from pytest_dockerci.engine.command import Commands
+from pytest_dockerci.engine.command_container import CommandContainer
 from pytest_dockerci.engine.compose_model import (
     choose_started,
     edited_model,
@@ -33,22 +34,21 @@ from pytest_dockerci.engine.image_source import choose_source
 from pytest_dockerci.engine.images import require_image
 from pytest_dockerci.engine.labels import RunIdentity, folder_name
 from pytest_dockerci.engine.nets import Nets
-from pytest_dockerci.engine.python_probe import probe_python
+from pytest_dockerci.engine.python_suite import PythonSuite
 from pytest_dockerci.engine.requirements import parse_requirements
 from pytest_dockerci.engine.service import ServiceMap
 from pytest_dockerci.engine.shipper import Shipper
 from pytest_dockerci.engine.stack import Stack
 from pytest_dockerci.engine.stack_images import StackImages
-from pytest_dockerci.engine.stack_model import StackPlan, TestContainerPlan, plan_stack
-from pytest_dockerci.engine.stacks import Stacks
-from pytest_dockerci.engine.suite import (
-    differing_files,
-    lay_suite,
-    require_subpath,
-    sort_suite,
-    suite_mounts,
+from pytest_dockerci.engine.stack_model import (
+    CommandContainerPlan,
+    StackPlan,
+    TestContainerPlan,
+    command_name,
+    plan_stack,
+    secret_variable,
 )
-from pytest_dockerci.engine.toolkit import Toolkit, ToolkitMaker
+from pytest_dockerci.engine.stacks import Stacks
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -98,6 +98,8 @@ class Environment:
         self._folder = plan.state_dir / "runs" / plan.run_id
         self._cache = plan.state_dir / "cache"
         self._events: RunEvents | None = None
+        self._suite: PythonSuite | None = None
+        self._command_stack: Stack | None = None
 
     def start(self) -> None:
         """Bring everything up, as far as the tests' collection needs it.
@@ -122,8 +124,12 @@ class Environment:
             self._bring_images(git)
         with self._progress.phase("containers"):
             self._nets.await_reaper(is_strict=self._plan.is_strict)
-            self._look_into_image()
-            self._bring_files()
+            workdir = PurePosixPath((self._image_data.get("Config") or {}).get("WorkingDir") or "/")
+            container_root = self._plan.container_root or workdir
+            if self._plan.runs_pytest:
+                self._suite = self._bring_suite(container_root)
+            self._source.untag_last(self._engine, self._plan.last_image)
+            self.image = self._image_under_test(container_root)
             self._start_stacks(self._events)
             self._stacks.watch()
             self._stacks.await_test_containers()
@@ -149,9 +155,13 @@ class Environment:
         )
         require_services(self._model, [plan.service], "dockerci_service")
         require_services(self._model, plan.start, "dockerci_start")
-        self._started = () if plan.only_collects else choose_started(self._model, plan.service, plan.start)
+        tested = list(dict.fromkeys([plan.service, *(command.service for command in plan.commands)]))
+        require_services(self._model, tested, "dockerci_command")
+        started = [name for each in tested for name in choose_started(self._model, each, plan.start)]
+        self._started = () if plan.only_collects else tuple(dict.fromkeys(started))
+        self._tested = tuple(tested)
         self._compose_files = compose_files(plan.rootdir, files)
-        require_allowed(self._model, [*self._started, plan.service], plan.allow)
+        require_allowed(self._model, [*self._started, *tested], plan.allow)
         self._requirements = parse_requirements(plan.requirements, plan.rootdir)
 
     def _bring_images(self, git: Future[GitFacts]) -> None:
@@ -172,68 +182,49 @@ class Environment:
         if source.reference is not None:
             self._images.use_given(source.reference)
         self._source = source
-        self._build = self._images.bring(self._started, source.names)
+        self._build = self._images.bring([*self._started, *self._tested[1:]], source.names)
         self._image_data = require_image(self._engine, self._images.built[plan.service], self._progress)
 
-    def _look_into_image(self) -> None:
+    def _bring_suite(self, container_root: PurePosixPath) -> PythonSuite:
         plan = self._plan
-        workdir = PurePosixPath((self._image_data.get("Config") or {}).get("WorkingDir") or "/")
-        self._suite = sort_suite(
-            plan.rootdir, plan.container_root or workdir, plan.suite, plan.config_file, plan.host_only
-        )
-        definition = self._model.services[plan.service]
-        self._python = probe_python(
+        suite = PythonSuite(
             self._engine,
             self.identity,
             self._images.built[plan.service],
-            shown_image=self._source.names[0],
-            user=definition.get("user"),
-            search_path=(definition.get("environment") or {}).get("PATH"),
-            paths=self._suite.container_paths,
+            plan,
+            container_root=container_root,
             cache=self._cache,
         )
-        self._files = differing_files(self._suite, self._python)
-        require_subpath(self._engine, self._files)
-
-    def _bring_files(self) -> None:
-        plan = self._plan
-        toolkit_to_come = self._background.submit(self._prepare_toolkit)
-        lay_suite(
-            self._engine,
-            self.identity,
-            self._images.built[plan.service],
-            self._python,
-            self._suite,
-            self._files,
-            [self._volume_prefix(worker) for worker in range(plan.workers)],
+        suite.look(self._model.services[plan.service], self._source.names[0])
+        suite.bring(
+            self._commands,
+            self._background,
+            self._progress,
+            requirements=self._requirements,
+            prefixes=[self._volume_prefix(worker) for worker in range(plan.workers)],
         )
-        self._toolkit = toolkit_to_come.result()
-        self._source.untag_last(self._engine, plan.last_image)
-        self.image = ImageUnderTest(
-            id=self._images.built[plan.service],
+        return suite
+
+    def _image_under_test(self, container_root: PurePosixPath) -> ImageUnderTest:
+        toolkit = None if self._suite is None else self._suite.toolkit
+        return ImageUnderTest(
+            id=self._images.built[self._plan.service],
             tags=self._source.names,
             commit=self._source.git.commit,
             is_dirty=self._source.git.is_dirty,
             digests=tuple(self._image_data.get("RepoDigests") or ()),
-            python=self._python,
-            container_root=self._suite.container_root,
-            toolkit_path=self._toolkit.path,
-            toolkit=self._toolkit.pins,
+            python=None if self._suite is None else self._suite.python,
+            container_root=container_root,
+            toolkit_path=toolkit.path if toolkit is not None else "",
+            toolkit=toolkit.pins if toolkit is not None else (),
             built_seconds=self._build.seconds,
             is_cached=self._build.is_cached,
         )
 
-    def _prepare_toolkit(self) -> Toolkit:
-        plan = self._plan
-        maker = ToolkitMaker(
-            self._engine,
-            self.identity,
-            self._commands,
-            self._images.built[plan.service],
-            self._python,
-            self._progress,
-        )
-        return maker.prepare(self._requirements, plan.host_versions, self._cache)
+    @property
+    def _python(self) -> str:
+        """The image's interpreter; empty where no suite of pytest runs in it."""
+        return "" if self._suite is None else self._suite.python.executable
 
     def _start_stacks(self, events: RunEvents) -> None:
         plan = self._plan
@@ -244,15 +235,15 @@ class Environment:
             self._progress,
             model=self._model,
             plan=plan,
-            python=self._python.executable,
+            python=self._python,
             facts=self._images.facts,
         )
         self.services = self.services_of(0)
         groups: dict[str, tuple[int, ...]]
-        if plan.per_worker_stacks:
+        if plan.per_worker_stacks and plan.runs_pytest:
             groups = {f"{self.identity.project}-gw{worker}": (worker,) for worker in range(plan.workers)}
         else:
-            groups = {self.identity.project: tuple(range(plan.workers))}
+            groups = {self.identity.project: tuple(range(plan.workers if plan.runs_pytest else 0))}
         self._workers = groups
         for project, workers in groups.items():
             stack = Stack(
@@ -262,29 +253,28 @@ class Environment:
                 project=project,
                 folder=self._folder,
                 rootdir=plan.rootdir,
+                secret_environ={secret_variable(name): value for name, value in plan.secret_environ.items()},
             )
             stack.write(self._resolved, self._stack_model(project, self._started))
-            self._stacks.start(stack, workers, self._started)
+            held = [command_name(each.service, each.number) for each in self._commands_of(project)]
+            self._stacks.start(stack, workers, self._started, held)
+            self._command_stack = self._command_stack or stack
 
     def _start_extras(self) -> None:
-        networks = [
-            network
-            for container in self._stacks.test_containers.values()
-            for network in (
-                container_networks(self._engine, container.id) if self._plan.extra_services else ()
-            )
-        ]
-        self._extras.start(list(dict.fromkeys(networks)), self._background)
+        if self._plan.extra_services:
+            networks = [
+                network
+                for container_id in self._stacks.tested_ids()
+                for network in container_networks(self._engine, container_id)
+            ]
+            self._extras.start(list(dict.fromkeys(networks)), self._background)
 
     def _stack_model(self, project: str, services: Sequence[str]) -> dict[str, Any]:
         plan = self._plan
-        toolkit: list[Mapping[str, Any]] = []
-        if self._toolkit.volume:
-            toolkit.append(self._toolkit.mount)
+        suite = self._suite
         tests = tuple(
             TestContainerPlan(
-                worker=worker,
-                mounts=(*suite_mounts(self._suite, self._files, self._volume_prefix(worker)), *toolkit),
+                worker=worker, mounts=suite.mounts(self._volume_prefix(worker)) if suite else ()
             )
             for worker in self._workers[project]
         )
@@ -297,12 +287,17 @@ class Environment:
                 services=tuple(dict.fromkeys([*services, plan.service])),
                 built=self._images.built,
                 images=self._images.facts,
-                python=self._python.executable,
+                python=self._python,
                 environ=plan.environ,
                 worker_count=plan.workers,
                 tests=tests,
+                commands=self._commands_of(project),
             ),
         )
+
+    def _commands_of(self, project: str) -> tuple[CommandContainerPlan, ...]:
+        """The commands that run beside the services of a stack: the first one."""
+        return self._plan.commands if project == next(iter(self._workers)) else ()
 
     def _volume_prefix(self, worker: int) -> str:
         return f"{self.identity.project}-{worker}"
@@ -330,13 +325,25 @@ class Environment:
         return open_exec(
             self._engine,
             self.container(worker).id,
-            [self._python.executable, *args],
-            workdir=self._suite.container_root,
+            [self._python, *args],
+            workdir=self.image.container_root,
         )
 
     def container(self, worker: int) -> TestContainer:
         """The test container of a worker."""
         return self._stacks.test_containers[worker]
+
+    def command(self, number: int) -> CommandContainer:
+        """The container of a command, created and not started.
+
+        Raises:
+            DockerCIError: Compose or the engine refuses to create it.
+        """
+        self._stacks.await_started()
+        assert self._command_stack is not None  # noqa: S101 - there is one, or the line above has failed
+        service = next(each.service for each in self._plan.commands if each.number == number)
+        image_id = self._images.facts[service].image_id
+        return CommandContainer(self._engine, self._command_stack, command_name(service, number), image_id)
 
     def services_of(self, worker: int) -> ServiceMap:
         """Every service by name, in the stack of a worker."""

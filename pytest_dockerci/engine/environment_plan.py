@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pytest_dockerci.engine.stack_model import CommandContainerPlan
     from pytest_dockerci.last_image import LastImage
     from pytest_dockerci.state import Lease
 
@@ -29,12 +30,14 @@ class EnvironmentPlan:
         compose_files: Empty: what ``docker compose`` finds from rootdir.
         image_ref: An image to test as it is; None to build.
         start: Services to start; empty for what the service depends on.
+        runs_pytest: The image runs a suite of pytest; else nothing of Python's is looked for in it.
         suite: Files and folders to lay over the image, relative to rootdir.
+        commands: Commands of suites that are not pytest.
         config_file: pytest's configuration file, relative to rootdir.
         host_only: What below the suite stays on the host.
         container_root: The folder in the image that stands for rootdir; None for its WORKDIR.
         environ: The testing environment, without its secrets.
-        secret_environ: Those: never part of a container, given to the workers only.
+        secret_environ: Those: never part of a container but a command's, given to the workers only.
         requirements: What to bring, pytest included.
         host_versions: Versions by name, preferred where the image lacks that distribution.
         workers: Number of test containers.
@@ -64,7 +67,9 @@ class EnvironmentPlan:
     compose_files: tuple[Path, ...] = ()
     image_ref: str | None = None
     start: tuple[str, ...] = ()
+    runs_pytest: bool = True
     suite: tuple[PurePosixPath, ...] = ()
+    commands: tuple[CommandContainerPlan, ...] = ()
     config_file: PurePosixPath | None = None
     host_only: tuple[PurePosixPath, ...] = ()
     container_root: PurePosixPath | None = None

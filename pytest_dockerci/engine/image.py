@@ -20,7 +20,7 @@ class ImageUnderTest:
         commit: Full hash of the commit that it was built from; None without git or when it was not built.
         is_dirty: The working tree differed from the commit.
         digests: ``name@sha256:...`` under which registries know it.
-        python: The interpreter in it.
+        python: The interpreter in it; None where no suite of pytest runs in it.
         container_root: The folder in it that stands for rootdir.
         toolkit_path: Where containers see pytest and the requirements; empty when the image has all.
         toolkit: What is brought in, ``name==version``.
@@ -33,7 +33,7 @@ class ImageUnderTest:
     commit: str | None
     is_dirty: bool
     digests: tuple[str, ...]
-    python: PythonFacts
+    python: PythonFacts | None
     container_root: PurePosixPath
     toolkit_path: str
     toolkit: tuple[str, ...]

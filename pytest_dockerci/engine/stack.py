@@ -34,6 +34,7 @@ class Stack:
         project: Compose's project.
         folder: Takes the files.
         rootdir: Where Compose runs.
+        secret_environ: Added to Compose's environment, for what the files name but must not hold.
 
     Attributes:
         model: The stack as it runs, once it is written.
@@ -48,6 +49,7 @@ class Stack:
         project: str,
         folder: Path,
         rootdir: Path,
+        secret_environ: Mapping[str, str] | None = None,
     ) -> None:
         self.project = project
         self._engine = engine
@@ -57,6 +59,7 @@ class Stack:
         self._model_file = folder / "model.yaml"
         self._override_file = folder / f"override-{project}.yaml"
         self.model: Mapping[str, Any] = {}
+        self._secret_environ = dict(secret_environ or {})
 
     def write(self, base: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
         """Write the files: what Compose resolved, and what the run changes about it."""
@@ -74,7 +77,12 @@ class Stack:
         argv = ["docker", "compose", "--project-name", self.project, "--progress", "quiet"]
         argv += ["--project-directory", str(self._rootdir)]
         argv += ["--file", str(self._model_file), "--file", str(self._override_file)]
-        return self._commands.run([*argv, *arguments], cwd=self._rootdir, timeout_seconds=timeout_seconds)
+        return self._commands.run(
+            [*argv, *arguments],
+            cwd=self._rootdir,
+            timeout_seconds=timeout_seconds,
+            environ=self._secret_environ,
+        )
 
     def definitions(self, services: Sequence[str]) -> dict[str, Mapping[str, Any]]:
         """Services by name, as the stack runs them."""

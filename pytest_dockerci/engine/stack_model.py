@@ -68,6 +68,23 @@ class TestContainerPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CommandContainerPlan:
+    """One container that runs a command of a suite that is not pytest.
+
+    Attributes:
+        number: The command's.
+        service: The service in whose image it runs.
+        argv: In place of the image's command; its entrypoint stays.
+        secrets: Names of further variables; Compose has their values in its environment, under `secret_variable`.
+    """
+
+    number: int
+    service: str
+    argv: tuple[str, ...]
+    secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StackPlan:
     """What one stack consists of.
 
@@ -82,6 +99,7 @@ class StackPlan:
         environ: The testing environment.
         worker_count: Number of workers of the whole run.
         tests: The test containers of this stack.
+        commands: The containers of commands.
     """
 
     identity: RunIdentity
@@ -94,11 +112,22 @@ class StackPlan:
     environ: Mapping[str, str]
     worker_count: int
     tests: tuple[TestContainerPlan, ...] = field(default=())
+    commands: tuple[CommandContainerPlan, ...] = field(default=())
 
 
 def check_name(service: str, worker: int) -> str:
     """The Compose service of a test container."""
     return f"{service}-test-{worker}"
+
+
+def command_name(service: str, number: int) -> str:
+    """The Compose service of a command's container."""
+    return f"{service}-command-{number}"
+
+
+def secret_variable(name: str) -> str:
+    """Under which name Compose's own environment holds a secret: the files that it reads do not."""
+    return f"DOCKERCI_SECRET_{name}"
 
 
 def plan_stack(model: Mapping[str, Any], plan: StackPlan) -> dict[str, Any]:
@@ -113,6 +142,12 @@ def plan_stack(model: Mapping[str, Any], plan: StackPlan) -> dict[str, Any]:
     tests = {
         check_name(plan.service, test.worker): _test_service(services[plan.service], plan, test)
         for test in plan.tests
+    }
+    tests |= {
+        command_name(command.service, command.number): _command_service(
+            services[command.service], plan, command
+        )
+        for command in plan.commands
     }
     for name in plan.services:
         services[name] = _service(services[name], plan.images.get(name), plan.built.get(name), plan.identity)
@@ -163,8 +198,44 @@ def _service(
     return result
 
 
-def _test_service(service: Mapping[str, Any], plan: StackPlan, test: TestContainerPlan) -> dict[str, Any]:
+def _command_service(
+    service: Mapping[str, Any], plan: StackPlan, command: CommandContainerPlan
+) -> dict[str, Any]:
+    environ = {
+        **{name: escape_dollars(value) for name, value in plan.environ.items()},
+        **{name: f"${{{secret_variable(name)}}}" for name in command.secrets},
+        "DOCKERCI": "1",
+        "DOCKERCI_RUN_ID": plan.identity.run_id,
+    }
+    result = _stand_in(service, plan, plan.built.get(command.service) or str(service.get("image")), environ)
+    if "entrypoint" in service:
+        result["entrypoint"] = service["entrypoint"]
+    return {**result, "command": [escape_dollars(word) for word in command.argv]}
+
+
+def _stand_in(
+    service: Mapping[str, Any], plan: StackPlan, image: str, environ: Mapping[str, str]
+) -> dict[str, Any]:
+    """The service as a container that runs something else; values of `environ` as Compose reads them."""
     result = {key: copy.deepcopy(value) for key, value in service.items() if key not in _NOT_FOR_TESTS}
+    limits = (service.get("deploy") or {}).get("resources")
+    result |= {
+        "image": image,
+        "pull_policy": "never",
+        "restart": "no",
+        "healthcheck": {"disable": True},
+        "labels": {**(service.get("labels") or {}), **plan.identity.labels},
+        "environment": {**(service.get("environment") or {}), **environ},
+    }
+    result.setdefault("logging", _bounded_logging())
+    if limits:
+        result["deploy"] = {"resources": limits}
+    if result.get("networks"):
+        result["networks"] = {name: _test_network(entry) for name, entry in result["networks"].items()}
+    return result
+
+
+def _test_service(service: Mapping[str, Any], plan: StackPlan, test: TestContainerPlan) -> dict[str, Any]:
     environ = {
         **plan.environ,
         "DOCKERCI": "1",
@@ -174,34 +245,19 @@ def _test_service(service: Mapping[str, Any], plan: StackPlan, test: TestContain
     }
     if plan.worker_count > 1:
         environ["PYTEST_XDIST_WORKER"] = f"gw{test.worker}"
+    escaped = {name: escape_dollars(value) for name, value in environ.items()}
+    result = _stand_in(service, plan, plan.built[plan.service], escaped)
     targets = {mount["target"] for mount in test.mounts}
     kept = [volume for volume in result.get("volumes") or [] if volume.get("target") not in targets]
-    limits = (
-        {"resources": resources} if (resources := (service.get("deploy") or {}).get("resources")) else None
-    )
     result |= {
-        "image": plan.built[plan.service],
-        "pull_policy": "never",
         "entrypoint": [escape_dollars(plan.python)],
         "command": ["-I", "-S", "-c", FIRST_PROCESS],
-        "restart": "no",
-        "healthcheck": {"disable": True},
-        "labels": {**(service.get("labels") or {}), **plan.identity.labels},
-        "environment": {
-            **(service.get("environment") or {}),
-            **{name: escape_dollars(value) for name, value in environ.items()},
-        },
         "volumes": [*kept, *(dict(mount) for mount in test.mounts)],
     }
     if result.get("read_only") and not _has_temporary_folder(result):
         # pytest keeps captured output in temporary files.
         result["tmpfs"] = [*_as_list(result.get("tmpfs")), TEMPORARY_FOLDER]
         result["environment"].setdefault("TMPDIR", TEMPORARY_FOLDER)
-    result.setdefault("logging", _bounded_logging())
-    if limits:
-        result["deploy"] = limits
-    if result.get("networks"):
-        result["networks"] = {name: _test_network(entry) for name, entry in result["networks"].items()}
     return result
 
 

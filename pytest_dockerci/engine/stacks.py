@@ -49,7 +49,7 @@ class Stacks:
         progress: Told what is waited for.
         model: The resolved model.
         plan: What the user asked for.
-        python: The interpreter in its image.
+        python: The interpreter in its image; empty where nobody has looked for one.
         facts: Service to what its image says; filled as images come.
 
     Attributes:
@@ -80,6 +80,7 @@ class Stacks:
         self._timeout_seconds = plan.ready_timeout_seconds
         self._facts = facts
         self._stacks: list[Stack] = []
+        self._held: list[str] = []
         self._workers: dict[str, tuple[int, ...]] = {}
         self._starts: list[Future[None]] = []
         self._started: dict[str, dict[str, None]] = {}
@@ -90,23 +91,26 @@ class Stacks:
         self._is_waited_for = threading.Event()
         self._expected = ExpectedStops()
 
-    def start(self, stack: Stack, workers: Sequence[int], services: Sequence[str]) -> None:
-        """Have Compose start services and the workers' test containers; returns at once."""
+    def start(
+        self, stack: Stack, workers: Sequence[int], services: Sequence[str], held: Sequence[str] = ()
+    ) -> None:
+        """Have Compose start services and the workers' test containers, and create others; returns at once."""
         self._started_monotonic = self._started_monotonic or time.monotonic()
         self._stacks.append(stack)
+        self._held += held
         self._workers[stack.project] = tuple(workers)
         self._started[stack.project] = dict.fromkeys(services)
         self._watches |= {(stack.project, name): self._watch(stack, name) for name in services}
-        self._start(stack, [*services, *(check_name(self._service, worker) for worker in workers)])
+        self._start(stack, [*services, *(check_name(self._service, worker) for worker in workers)], held)
 
-    def _start(self, stack: Stack, services: Sequence[str]) -> None:
+    def _start(self, stack: Stack, services: Sequence[str], held: Sequence[str] = ()) -> None:
         limit = self._timeout_seconds + _SPARE_SECONDS if self._timeout_seconds else 0.0
         waiting = Waiting(self._engine, self._events, self._progress, self._timeout_seconds)
         watches = {
             name: watch for (project, name), watch in self._watches.items() if project == stack.project
         }
         starting = Starting(self._engine, self._events, stack, waiting, watches)
-        start = self._background.submit(starting.run, services, timeout_seconds=limit)
+        start = self._background.submit(starting.run, services, timeout_seconds=limit, held=held)
         # Its end may be what a wait is waiting for, and no container tells of it.
         start.add_done_callback(lambda _: self._events.wake())
         self._starts.append(start)
@@ -130,6 +134,23 @@ class Stacks:
         self._wait(list(watches.values()), self._started_monotonic, self._find_dead_service)
         for worker, watch in watches.items():
             self.test_containers[worker] = TestContainer(self._engine, watch.container_id, watch.service)
+
+    def tested_ids(self) -> tuple[str, ...]:
+        """The containers in which something is tested: those of the suite, and those held."""
+        if self.test_containers:
+            return tuple(container.id for container in self.test_containers.values())
+        self.await_started()
+        ids = {name: found for stack in self._stacks for name, found in stack.container_ids().items()}
+        return tuple(each for name in self._held for each in ids.get(name, ()))
+
+    def await_started(self) -> None:
+        """Block until everything has been started that is started at once, and created what is held.
+
+        Raises:
+            DockerCIError: Compose or the engine refuses.
+        """
+        for start in self._starts:
+            start.result()
 
     def watch(self) -> None:
         """Look after the services from now on, beside the main thread; `wait_ready` gives what came of it.
@@ -234,7 +255,7 @@ class Stacks:
     def _listening(self, stack: Stack, name: str) -> Listening | None:
         """How to ask the service's ports; None when it has none."""
         definition, facts = self._model.services[name], self._facts.get(name)
-        if definition.get("network_mode"):
+        if definition.get("network_mode") or not self._python:
             return None
         declared = [number for number, protocol in declared_ports(definition) if protocol == "tcp"]
         ports = declared or [

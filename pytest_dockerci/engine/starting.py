@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import docker.errors
 
-from pytest_dockerci.engine.command import mask_secrets
+from pytest_dockerci.engine.command import Completed, mask_secrets
 from pytest_dockerci.engine.stack import Stack, deadline_after
 from pytest_dockerci.engine.start_order import Dependency, dependencies, is_startable, needs_compose
 from pytest_dockerci.errors import ServiceNotReadyError
@@ -51,11 +51,12 @@ class Starting:
         self._settled: set[str] = set()
         self._starts: dict[str, list[Future[None]]] = {}
 
-    def run(self, names: Sequence[str], *, timeout_seconds: float) -> None:
+    def run(self, names: Sequence[str], *, timeout_seconds: float, held: Sequence[str] = ()) -> None:
         """Start services; returns when each has been started, or the run is ending.
 
         Args:
             names: The services, with all that they depend on and that does not run yet.
+            held: Others whose containers are created, and started by somebody else.
             timeout_seconds: When to give up without a word: those who wait say why. 0 for no limit.
 
         Raises:
@@ -64,12 +65,14 @@ class Starting:
         """
         definitions = self._stack.definitions(names)
         is_left_to_compose = needs_compose(definitions.values(), self._stack.model)
-        bring = self._stack.up if is_left_to_compose else self._stack.create
-        completed = bring(names, timeout_seconds=timeout_seconds)
-        if not completed.is_ok:
-            raise self._stack.failed_to_start(completed, names)
         if is_left_to_compose:
+            if names:
+                self._require(self._stack.up(names, timeout_seconds=timeout_seconds), names)
+            if held:
+                self._require(self._stack.create(held, timeout_seconds=timeout_seconds), held)
             return
+        created = [*names, *held]
+        self._require(self._stack.create(created, timeout_seconds=timeout_seconds), created)
         containers = self._stack.container_ids()
         self._started = {name for name in containers if name not in definitions}
         needs = {
@@ -78,6 +81,10 @@ class Starting:
         }
         with ThreadPoolExecutor(max_workers=_PARALLEL, thread_name_prefix="dockerci start") as pool:
             self._start_in_order(pool, needs, containers, deadline_after(timeout_seconds))
+
+    def _require(self, completed: Completed, names: Sequence[str]) -> None:
+        if not completed.is_ok:
+            raise self._stack.failed_to_start(completed, names)
 
     def _start_in_order(
         self,

@@ -492,6 +492,7 @@ def test_a_virtual_environment_on_path_wins(web: Project) -> None:
         "ENV PATH=/opt/venv/bin:$PATH\nWORKDIR /app\n",
     )
     environment = web.started()
+    assert environment.image.python is not None
     assert environment.image.python.prefix == "/opt/venv"
     assert environment.image.python.executable == "/opt/venv/bin/python3"
     assert python_in(environment, "import sys; print(sys.prefix)") == "/opt/venv"

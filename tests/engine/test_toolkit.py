@@ -265,6 +265,7 @@ def test_every_python_takes_the_toolkit(web: Project, image: str) -> None:
     """Each image that the tests are given, with the pytest that fits it."""
     environment = web.started(image_ref=image, suite=SUITE)
     python = environment.image.python
+    assert python is not None
     assert python_in(environment, "import sys; print(sys.version_info[:3])") == str(python.version)
     program = "import sys; sys.path.append(sys.argv[1]); import pytest; print(pytest.__version__)"
     seen = python_in(environment, program, environment.image.toolkit_path)
