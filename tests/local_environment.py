@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_dockerci.build_inputs import BuildInputs
+from pytest_dockerci.engine.command_container import CommandEnd
+from pytest_dockerci.engine.container_files import FoundFile
 from pytest_dockerci.engine_environment import ENVIRONMENT_FACTORY, take_secrets
-from pytest_dockerci.errors import ImageBuildError, ServiceNotReadyError
+from pytest_dockerci.errors import ImageBuildError, NotRunError, ServiceNotReadyError
 from pytest_dockerci.last_image import LastImage
 
 if TYPE_CHECKING:
@@ -72,6 +75,87 @@ class LocalStream:
     def stderr_tail(self) -> str:
         """Nothing is kept of it."""
         return ""
+
+
+class LocalCommand:
+    """A command that runs as a child process, as `commands.execution.Container`."""
+
+    image_id = "sha256:local"
+
+    def __init__(self, argv: Sequence[str], environ: dict[str, str], root: Path) -> None:
+        self._argv = argv
+        self._environ = environ
+        self._root = root
+        self._process: subprocess.Popen[bytes] | None = None
+        self._open: dict[Any, int] = {}
+        self._started_at = 0.0
+
+    def start(self) -> None:
+        """Start it."""
+        self._started_at = time.time()
+        try:
+            self._process = subprocess.Popen(
+                self._argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=self._environ,
+                cwd=self._root,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise NotRunError("the command could not be started", why=str(error)) from error
+        self._open = {self._process.stdout: 1, self._process.stderr: 2}
+
+    def read_piece(self, timeout_seconds: float) -> tuple[int, bytes] | None:
+        """Stream number and bytes."""
+        while self._open:
+            ready = select.select(list(self._open), [], [], timeout_seconds)[0]
+            if not ready:
+                raise TimeoutError
+            data = os.read(ready[0].fileno(), 1 << 16)
+            if data:
+                return self._open[ready[0]], data
+            del self._open[ready[0]]
+        return None
+
+    def kill(self, signal_name: str) -> None:
+        """Send a signal to all of it."""
+        assert self._process is not None
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.Signals[f"SIG{signal_name}"])
+
+    def trouble(self) -> str:
+        """Nobody watches a process from outside."""
+        return ""
+
+    def end(self, timeout_seconds: float) -> CommandEnd | None:
+        """How it ended."""
+        assert self._process is not None
+        try:
+            code = self._process.wait(timeout_seconds)
+        except subprocess.TimeoutExpired:
+            return None
+        return CommandEnd(
+            exit_code=code if code >= 0 else 128 - code,
+            is_out_of_memory=False,
+            image_id=self.image_id,
+            started_at=self._started_at,
+        )
+
+    def files(self, path: str) -> Iterator[FoundFile]:
+        """What it has written."""
+        for file in sorted(self._root.glob(path)):
+            yield FoundFile(path=path, data=file.read_bytes(), changed_at=file.stat().st_mtime)
+
+    def close(self) -> None:
+        """End it."""
+        if self._process is not None:
+            self.kill("KILL")
+            self._process.wait()
+            for pipe in (self._process.stdout, self._process.stderr):
+                if pipe is not None:
+                    pipe.close()
 
 
 class LocalEnvironment:
@@ -179,6 +263,11 @@ class LocalEnvironment:
         # The image's Python, where a test needs one that lacks the host's plugins.
         python = os.environ.get("DOCKERCI_TEST_CONTAINER_PYTHON", sys.executable)
         return LocalStream([python, *args], environ, self.root)
+
+    def command(self, number: int) -> LocalCommand:
+        """A command as a child process."""
+        command = next(each for each in self._settings.commands if each.number == number)
+        return LocalCommand(command.argv, {**os.environ, **self._environ, **self.secret_environ}, self.root)
 
     def close(self, *, fast: bool = False) -> tuple[str, ...]:
         """What is left behind: whatever the test says, to see how that is reported."""

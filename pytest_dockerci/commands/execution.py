@@ -166,6 +166,8 @@ class Execution:
             try:
                 piece = self._container.read_piece(_LOOK_SECONDS)
             except TimeoutError:
+                if isinstance(self._parser, TapParser):
+                    yield from map(self._counted, self._parser.idle())
                 self._look_after_silence()
                 continue
             if piece is None:

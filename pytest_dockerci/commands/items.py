@@ -169,11 +169,13 @@ class CaseItem(pytest.Item):
         if call.excinfo is not None and isinstance(call.excinfo.value, CommandFailedError):
             details = case.details if case is not None else ""
             report.longrepr = ResultText(str(call.excinfo.value), details, self._told_where(), file, line)
-        if case is None or report.when != "call":
+        if case is None:
+            return
+        _set_time(report, case.seconds if report.when == "call" else 0.0)
+        if report.when != "call":
             return
         if case.outcome == "xpassed":
             report.wasxfail = case.message
-        _set_time(report, case.seconds)
         texts = (("Captured stdout call", case.output), ("Captured stderr call", case.error_output))
         report.sections += [(title, text) for title, text in texts if text]
         report.user_properties += [*case.properties, ("results", case.origin)]

@@ -78,6 +78,10 @@ class TapParser:
             return []
         return list(self._feed_line(stripped, depth))
 
+    def idle(self) -> list[Case]:
+        """The last test, where no details of it have begun: nothing has come for a while."""
+        return [] if self._block is not None else self._release()
+
     def close(self) -> list[Case]:
         """The last cases; then `problems` is complete."""
         cases = []
