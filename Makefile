@@ -21,8 +21,8 @@ test:
 
 test-all: export DOCKERCI_TEST_REQUIRE_ENGINE = 1
 test-all:
-	@$(BOOTSTRAP) --images test -- tox run -e lint,type,soak,example
-	@$(BOOTSTRAP) --images test --newest-engine -- tox run -e py,example
+	@$(BOOTSTRAP) --images test -- tox run -e lint,type,soak,example,example-node
+	@$(BOOTSTRAP) --images test --newest-engine -- tox run -e py,example,example-node
 
 benchmark:
 	@$(BOOTSTRAP) --images example -- tox run -e benchmark -- $(BENCHMARKS)

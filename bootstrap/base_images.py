@@ -39,6 +39,7 @@ class BaseImage:
 PYTHON = BaseImage(variable="PYTHON_IMAGE", official="python:3.13-slim", suite="trixie", recipe="python")
 POSTGRES = BaseImage(variable="POSTGRES_IMAGE", official="postgres:17", suite="trixie", recipe="postgres")
 REDIS = BaseImage(variable="REDIS_IMAGE", official="redis:7", suite="bookworm", recipe="redis")
+DEBIAN = BaseImage(variable="DEBIAN_IMAGE", official="debian:trixie-slim", suite="trixie", recipe="debian")
 PYTHON_3_11 = BaseImage(
     variable="PYTHON_3_11_IMAGE", official="python:3.11-slim", suite="bookworm", recipe="python"
 )
@@ -52,7 +53,7 @@ PYTHON_3_9 = BaseImage(
 IMAGE_SETS: Mapping[str, Sequence[BaseImage]] = {
     "none": (),
     "example": (PYTHON, POSTGRES, REDIS),
-    "test": (PYTHON, POSTGRES, REDIS, PYTHON_3_11, PYTHON_3_14, PYTHON_3_9),
+    "test": (PYTHON, POSTGRES, REDIS, DEBIAN, PYTHON_3_11, PYTHON_3_14, PYTHON_3_9),
 }
 
 

@@ -46,4 +46,7 @@ def dockerci_container(request: pytest.FixtureRequest) -> TestContainer:
     from pytest_dockerci.plugin import host_run  # noqa: PLC0415 - the plugin imports this module
 
     environment = _environment(request.config)
-    return environment.container(host_run(request.config).worker)
+    try:
+        return environment.container(host_run(request.config).worker)
+    except DockerCIError as error:
+        raise pytest.fail.Exception(str(error), pytrace=False) from None

@@ -100,7 +100,7 @@ class CommandHooks:
         self._require_known(ids, new)
         report = pytest.CollectReport(nodeid="dockerci", outcome="passed", longrepr=None, result=new)
         session.config.hook.pytest_collectreport(report=report)
-        items += [node for node in new if isinstance(node, pytest.Item)]
+        items[:0] = [node for node in new if isinstance(node, pytest.Item)]
 
     def _require_known(self, ids: Sequence[str], nodes: Sequence[pytest.Item | pytest.Collector]) -> None:
         for word in ids:

@@ -29,7 +29,6 @@ from pytest_dockerci.engine.events import RunEvents
 from pytest_dockerci.engine.exec_stream import ExecStream, open_exec
 from pytest_dockerci.engine.extra_services import ExtraServices, container_networks
 from pytest_dockerci.engine.git_facts import GitFacts, read_git_facts
-from pytest_dockerci.engine.image import ImageUnderTest
 from pytest_dockerci.engine.image_source import choose_source
 from pytest_dockerci.engine.images import require_image
 from pytest_dockerci.engine.labels import RunIdentity, folder_name
@@ -49,14 +48,15 @@ from pytest_dockerci.engine.stack_model import (
     secret_variable,
 )
 from pytest_dockerci.engine.stacks import Stacks
+from pytest_dockerci.errors import DockerCIError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from pytest_dockerci.engine.client import Engine
     from pytest_dockerci.engine.container import TestContainer
+    from pytest_dockerci.engine.image import ImageUnderTest
     from pytest_dockerci.engine.readiness import ServiceReadiness
-    from pytest_dockerci.errors import DockerCIError
     from pytest_dockerci.last_image import LastImage
     from pytest_dockerci.progress import Progress
 
@@ -129,7 +129,7 @@ class Environment:
             if self._plan.runs_pytest:
                 self._suite = self._bring_suite(container_root)
             self._source.untag_last(self._engine, self._plan.last_image)
-            self.image = self._image_under_test(container_root)
+            self.image = self._source.under_test(self._image_data, self._build, self._suite, container_root)
             self._start_stacks(self._events)
             self._stacks.watch()
             self._stacks.await_test_containers()
@@ -204,22 +204,6 @@ class Environment:
             prefixes=[self._volume_prefix(worker) for worker in range(plan.workers)],
         )
         return suite
-
-    def _image_under_test(self, container_root: PurePosixPath) -> ImageUnderTest:
-        toolkit = None if self._suite is None else self._suite.toolkit
-        return ImageUnderTest(
-            id=self._images.built[self._plan.service],
-            tags=self._source.names,
-            commit=self._source.git.commit,
-            is_dirty=self._source.git.is_dirty,
-            digests=tuple(self._image_data.get("RepoDigests") or ()),
-            python=None if self._suite is None else self._suite.python,
-            container_root=container_root,
-            toolkit_path=toolkit.path if toolkit is not None else "",
-            toolkit=toolkit.pins if toolkit is not None else (),
-            built_seconds=self._build.seconds,
-            is_cached=self._build.is_cached,
-        )
 
     @property
     def _python(self) -> str:
@@ -330,7 +314,17 @@ class Environment:
         )
 
     def container(self, worker: int) -> TestContainer:
-        """The test container of a worker."""
+        """The test container of a worker.
+
+        Raises:
+            DockerCIError: There is none: no suite of pytest runs in the image.
+        """
+        if self._suite is None:
+            raise DockerCIError(
+                "there is no container that runs the suite",
+                why="dockerci_command is set, and neither dockerci_suite nor testpaths names tests for the container",
+                fix='dockerci_services["..."] has the service in its normal form',
+            )
         return self._stacks.test_containers[worker]
 
     def command(self, number: int) -> CommandContainer:

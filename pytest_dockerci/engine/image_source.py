@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 import docker.errors
 
 from pytest_dockerci.build_inputs import BuildInputs
 from pytest_dockerci.engine.git_facts import GitFacts, choose_tags, repository_of, run_tags
+from pytest_dockerci.engine.image import ImageUnderTest
 from pytest_dockerci.engine.image_plan import build_inputs
 from pytest_dockerci.engine.images import inspect_image
 from pytest_dockerci.last_image import LastImage
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from pytest_dockerci.engine.client import Engine
     from pytest_dockerci.engine.compose_model import ComposeModel
     from pytest_dockerci.engine.environment_plan import EnvironmentPlan
-    from pytest_dockerci.engine.image import ImageUnderTest
+    from pytest_dockerci.engine.python_suite import PythonSuite
+    from pytest_dockerci.engine.stack_images import BuildSummary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,36 @@ class ImageSource:
             if name not in self.names:
                 with suppress(docker.errors.APIError):  # gone already, or in use by another run
                     engine.client.api.remove_image(name)
+
+    def under_test(
+        self,
+        data: Mapping[str, Any],
+        build: BuildSummary,
+        suite: PythonSuite | None,
+        container_root: PurePosixPath,
+    ) -> ImageUnderTest:
+        """The image, now that it is there.
+
+        Args:
+            data: What the engine says of it.
+            build: How it was built.
+            suite: The suite of pytest in it; None for none.
+            container_root: The folder in it that stands for rootdir.
+        """
+        toolkit = None if suite is None else suite.toolkit
+        return ImageUnderTest(
+            id=str(data["Id"]),
+            tags=self.names,
+            commit=self.git.commit,
+            is_dirty=self.git.is_dirty,
+            digests=tuple(data.get("RepoDigests") or ()),
+            python=None if suite is None else suite.python,
+            container_root=container_root,
+            toolkit_path=toolkit.path if toolkit is not None else "",
+            toolkit=toolkit.pins if toolkit is not None else (),
+            built_seconds=build.seconds,
+            is_cached=build.is_cached,
+        )
 
     def record(self, image: ImageUnderTest, service: str, fingerprint: str) -> LastImage:
         """The image as the next listing will want to know it.

@@ -281,10 +281,10 @@ def test_several_commands_host_tests_and_a_suite(project: Project) -> None:
     run = project.run("-v")
     assert run.exit_code == 0, run.text
     assert run.ids() == [
-        "tests/test_inside.py::test_inside",
-        "checks/test_outside.py::test_outside",
         "dockerci::web::sh one.sh",
         "dockerci::other::sh two.sh 'a b'",
+        "tests/test_inside.py::test_inside",
+        "checks/test_outside.py::test_outside",
     ]
     assert set(run.outcomes().values()) == {"passed"}
     assert project.run("tests").ids() == ["tests/test_inside.py::test_inside"]
