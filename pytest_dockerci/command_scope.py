@@ -5,14 +5,15 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pytest
 
 from pytest_dockerci.command_line import Use, take_apart
 from pytest_dockerci.container_options import known_options, located
 from pytest_dockerci.selection_scope import narrowings, paths_left_out
 
-if TYPE_CHECKING:
-    import pytest
+LEFT_OUT = pytest.StashKey[tuple[str, ...]]()
+"""Commands of `dockerci_command` that the command line leaves out, as they are written."""
 
 _VARIABLE = "PYTEST_ADDOPTS"
 _MAX_NAMED = 3
@@ -36,6 +37,7 @@ def narrowings_of(config: pytest.Config, environ: Mapping[str, str]) -> list[str
         *narrowings(typed, destinations),
         *(f"{_VARIABLE}: {each}" for each in narrowings(added, destinations)),
         *_left_out(config, [*added, *typed]),
+        *(f"the command line leaves out `{command}`" for command in config.stash.get(LEFT_OUT, ())),
     ]
 
 

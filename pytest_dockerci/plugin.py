@@ -88,12 +88,7 @@ def pytest_configure(config: pytest.Config) -> None:
     from pytest_dockerci.push_settings import read_push_settings  # noqa: PLC0415 - see the module's docstring
 
     try:
-        settings = read_settings(config, os.environ)
-        if settings.commands:
-            from pytest_dockerci.commands.selection import select_commands  # noqa: PLC0415 - see the module's docstring
-
-            settings = select_commands(config, settings)
-        run = make_run(config, settings)
+        run = make_run(config, _settings_of_run(config))
         push = read_push_settings(config)
     except SettingsError as error:
         raise pytest.UsageError(str(error)) from None
@@ -103,11 +98,30 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(ReportGate(config), f"{HOST_RUN}-report-gate")
     if not hasattr(config, "workerinput"):
         register_shipping(config, run, push)
+    _register_for_some(config, run)
+
+
+def _settings_of_run(config: pytest.Config) -> Settings:
+    """The settings, with the commands that the command line asks for.
+
+    Raises:
+        SettingsError: One cannot be meant.
+    """
+    settings = read_settings(config, os.environ)
+    if not settings.commands:
+        return settings
+    from pytest_dockerci.commands.selection import select_commands  # noqa: PLC0415 - only a run that has some pays
+
+    return select_commands(config, settings)
+
+
+def _register_for_some(config: pytest.Config, run: HostRun) -> None:
+    """Register the hooks of which only some runs have need."""
     if run.coverage is not None:
         from pytest_dockerci.host_coverage import CoverageHooks  # noqa: PLC0415 - only a run that measures pays
 
         config.pluginmanager.register(CoverageHooks(run), f"{HOST_RUN}-coverage")
-    if settings.commands:
+    if run.settings.commands:
         from pytest_dockerci.commands.hooks import CommandHooks  # noqa: PLC0415 - only a run that has some pays
 
         config.pluginmanager.register(CommandHooks(run), f"{HOST_RUN}-commands")

@@ -20,6 +20,8 @@ from pytest_dockerci.terminal import printable
 
 # Set on reports that came from a container; survives pytest-xdist's way of sending reports.
 FROM_CONTAINER = "dockerci_from_container"
+# And on those of them that came from a container of another image than the one under test.
+FROM_OTHER_IMAGE = "dockerci_from_other_image"
 
 
 class ReportGate:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Any
 
-from pytest_dockerci.report_gate import FROM_CONTAINER
+from pytest_dockerci.report_gate import FROM_CONTAINER, FROM_OTHER_IMAGE
 
 
 class Verdict(Enum):
@@ -30,7 +30,7 @@ class RunOutcomes:
     def note(self, report: Any) -> None:
         """Take a report of one phase."""
         name: str = report.nodeid
-        if getattr(report, FROM_CONTAINER, False):
+        if getattr(report, FROM_CONTAINER, False) and not getattr(report, FROM_OTHER_IMAGE, False):
             self._in_container.add(name)
         if report.outcome == "rerun":  # pytest-rerunfailures: the phases of another attempt follow
             self._repeated[name] = None

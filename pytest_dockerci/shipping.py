@@ -138,7 +138,8 @@ class ShipHooks:
 
     def _facts(self, session: pytest.Session, environment: Environment, tags: list[PushTag]) -> PushFacts:
         image, git = environment.image, environment.shipper.git
-        workers = range(self._run.workers)
+        # Each command has proved its own container (`commands.verdict`).
+        workers = range(self._run.workers if self._run.settings.suite else 0)
         return PushFacts(
             narrowings=narrowings_of(session.config, os.environ),
             is_built=bool(image.built_seconds),

@@ -73,9 +73,29 @@ FORBIDDEN_IMPORTS: dict[str, tuple[str, ...]] = {
                 "handoff",
                 "ci_report",
                 "job_summary",
+                "commands",
             )
         ),
     ),
+    f"{OURS}.commands": (ENGINE, AGENT, *DOCKER),
+    **{
+        f"{OURS}.commands.{name}": (ENGINE, AGENT, "pytest", "_pytest", *DOCKER)
+        for name in (
+            "case",
+            "execution",
+            "go_json",
+            "junit_xml",
+            "known_cases",
+            "lines",
+            "live_output",
+            "result_line",
+            "results",
+            "safe_xml",
+            "settings",
+            "tap",
+            "verdict",
+        )
+    },
     f"{OURS}.errors": (OURS, "pytest", *DOCKER),
     f"{OURS}.progress": (OURS, "pytest", *DOCKER),
     f"{OURS}.controller_link": (ENGINE, AGENT, "pytest", *DOCKER),

@@ -20,9 +20,9 @@ from pytest_dockerci.commands.items import CaseItem, CommandItem, CommandTree
 from pytest_dockerci.commands.known_cases import Key, keep_cases, known_cases
 from pytest_dockerci.commands.live_output import LiveOutput
 from pytest_dockerci.commands.selection import IDS, is_named
-from pytest_dockerci.errors import DockerCIError, NotRunError
+from pytest_dockerci.errors import DockerCIError, NotRunError, UnprovedError
 from pytest_dockerci.masking import known
-from pytest_dockerci.report_gate import FROM_CONTAINER
+from pytest_dockerci.report_gate import FROM_CONTAINER, FROM_OTHER_IMAGE
 from pytest_dockerci.state import state_directory
 
 if TYPE_CHECKING:
@@ -294,6 +294,15 @@ class CommandHooks:
         reasons = [item.failure] if item.failure is not None else ["it was not run"]
         return group.outcome or Outcome(seconds=0.0, reasons=reasons, sections=())
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        """Where pytest says green, each command that was due has told what came of it."""
+        silent = [group.item.nodeid for group in self._groups.values() if not group.is_asked_for]
+        if self._is_running and silent and exitstatus == pytest.ExitCode.OK:
+            self._run.failure = self._run.failure or UnprovedError(
+                "the run is not proved to be green", why=f"{', '.join(silent)} has no verdict"
+            )
+
     # Reports
 
     @pytest.hookimpl(wrapper=True, trylast=True)
@@ -304,6 +313,8 @@ class CommandHooks:
         report = yield
         if isinstance(item, (CommandItem, CaseItem)):
             setattr(report, FROM_CONTAINER, True)
+            if item.command.service != self._run.settings.service:
+                setattr(report, FROM_OTHER_IMAGE, True)
             item.complete(report, call)
         return report
 

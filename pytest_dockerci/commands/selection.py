@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_dockerci.command_scope import LEFT_OUT
 from pytest_dockerci.commands.items import ROOT_ID
 from pytest_dockerci.container_options import located
 from pytest_dockerci.errors import SettingsError
@@ -47,6 +48,7 @@ def select_commands(config: pytest.Config, settings: Settings) -> Settings:
         return replace(settings, commands=named)
     if is_whole(config.rootpath, [path for path, _ in located(config, config.args)]) or is_default(config):
         return settings
+    config.stash[LEFT_OUT] = tuple(command.shown for command in settings.commands)
     return replace(settings, commands=())
 
 

@@ -206,6 +206,8 @@ def _command_service(
         **{name: f"${{{secret_variable(name)}}}" for name in command.secrets},
         "DOCKERCI": "1",
         "DOCKERCI_RUN_ID": plan.identity.run_id,
+        "DOCKERCI_WORKER": "0",
+        "DOCKERCI_WORKER_COUNT": "1",
     }
     result = _stand_in(service, plan, plan.built.get(command.service) or str(service.get("image")), environ)
     if "entrypoint" in service:
