@@ -16,7 +16,9 @@ import pytest
 
 from pytest_dockerci.errors import DockerCIError
 from pytest_dockerci.junit_records import record_for_junit
-from pytest_dockerci.reports import exception_of, restore, transplant
+from pytest_dockerci.node_descriptions import Described, ParameterSet
+from pytest_dockerci.reports import exception_of, require_verdict, restore, transplant
+from pytest_dockerci.stand_ins import stand_in
 from pytest_dockerci.worker_death import WorkerDiedError, phase_of_death
 
 if TYPE_CHECKING:
@@ -180,35 +182,6 @@ class ContainerDirectory(ContainerNode, pytest.Directory):
         return self.tree.directory_report(self.path)
 
 
-class ParameterSet:
-    """The parameters of a test, for plugins that show them or group tests by function.
-
-    pytest's own reordering by scope must find nothing in it: the container's pytest has done that.
-
-    Attributes:
-        id: What is in the brackets of the test's name.
-        params: Name to value; the `repr` of one that JSON cannot carry.
-    """
-
-    def __init__(self, id: str, params: dict[str, Any]) -> None:  # noqa: A002 - pytest's name for it
-        self.id = id
-        self.params = params
-        self.indices: dict[str, int] = {}
-        self._arg2scope: dict[str, None] = dict.fromkeys(params)
-
-
-class Described:
-    """Stands for the object behind a node, where only what describes it is wanted.
-
-    Args:
-        texts: Its attributes: the docstring, what decorators of reporting plugins left there.
-    """
-
-    def __init__(self, texts: dict[str, str]) -> None:
-        self.__doc__ = None  # not this class's
-        self.__dict__.update(texts)
-
-
 class ContainerItem(pytest.Item):
     """One test of the container.
 
@@ -224,6 +197,7 @@ class ContainerItem(pytest.Item):
     xfail_reason: str | None = None
     _location: tuple[str, int | None, str]
     _record: TestRecord | None = None
+    _raised: BaseException | None = None
 
     @property
     def seconds(self) -> float:
@@ -256,6 +230,9 @@ class ContainerItem(pytest.Item):
     def runtest(self) -> None:
         """Raise what the test raised."""
         self._raise_for("call")
+        record = self._record
+        if record is not None and not (record.passed or record.died or record.stopped):
+            require_verdict([data for data, _ in record.reports])
 
     def teardown(self) -> None:
         """Raise what the test's tear-down raised."""
@@ -269,13 +246,20 @@ class ContainerItem(pytest.Item):
             raise WorkerDiedError(record.died, self.tree.runner.paths)
         for data, class_names in record.reports:
             if data.get("when") == when and data.get("$report_type") == "TestReport" and class_names:
-                raise exception_of(data, class_names)
+                self._raised = exception_of(data, class_names)
+                raise self._raised
         if record.stopped is not None and not any(data.get("when") == when for data, _ in record.reports):
             stopped, record.stopped = record.stopped, None  # pytest tears down once more at the session's end
             if stopped.kind == "interrupt":
                 raise KeyboardInterrupt
             status = stopped.exit_status
             raise pytest.exit.Exception(stopped.reason, returncode=None if status < 0 else status)
+
+    def _repr_failure_py(self, excinfo: Any, style: Any = None) -> Any:
+        """What pytest makes of an exception; of ours its text alone: the host's stack explains nothing, and is slow."""
+        if excinfo.value is self._raised or isinstance(excinfo.value, (DockerCIError, WorkerDiedError)):
+            return str(excinfo.value)
+        return super()._repr_failure_py(excinfo, style)
 
     def report(self, report: pytest.TestReport, call: pytest.CallInfo[None]) -> list[Any]:
         """Complete the host's report of a phase from the container's.
@@ -285,9 +269,6 @@ class ContainerItem(pytest.Item):
         """
         record = self._record
         self.xfail_reason = None
-        if call.excinfo is not None and isinstance(call.excinfo.value, (DockerCIError, WorkerDiedError)):
-            # The host's stack explains nothing.
-            report.longrepr = str(call.excinfo.value)
         if record is None:
             return []
         if record.passed is not None:
@@ -371,7 +352,7 @@ def _describe(node: Any, row: dict[str, Any]) -> None:
         case [str(name)] if name and isinstance(node, ContainerFile):
             node.module = ModuleType(name)
         case [str(module), str(name)] if isinstance(node, ContainerClass):
-            node.stands_for = type(node.name, (), {"__module__": module, "__qualname__": name})
+            node.stands_for = stand_in(node.name, object, {"__module__": module, "__qualname__": name})
     if row.get("doc"):
         node.obj = Described({"__doc__": row["doc"]})
     if isinstance(row.get("function"), dict):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from _pytest.junitxml import xml_key
+from _pytest.junitxml import bin_xml_escape, xml_key
 
 if TYPE_CHECKING:
     import pytest
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from pytest_dockerci.worker_ledger import TestRecord
 
 _XML_NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
+
+
+def property_name(name: Any) -> Any:
+    """The name of a property as XML can hold it; pytest writes names as they are, and breaks the file."""
+    return bin_xml_escape(name) if isinstance(name, str) else name
 
 
 def record_for_junit(config: pytest.Config, nodeid: str, record: TestRecord) -> None:
@@ -29,5 +34,5 @@ def record_for_junit(config: pytest.Config, nodeid: str, record: TestRecord) -> 
             if _XML_NAME.fullmatch(name):  # pytest would write any other one as it is, and break the file
                 reporter.add_attribute(name, value)
     for name, value, count in record.suite_properties:
-        if log.global_properties.count((name, value)) < count:
-            log.add_global_property(name, value)
+        if log.global_properties.count((property_name(name), bin_xml_escape(value))) < count:
+            log.add_global_property(property_name(name), value)

@@ -6,18 +6,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from pytest_dockerci.agent import wire
+from pytest_dockerci.decode_gate import STRUCTURE, WORDS
 from pytest_dockerci.masking import Mask, StreamMask
 
-# Words of the protocol and of pytest, which a silly secret could be equal to.
-_WORDS = frozenset({"outcome", "when", "$report_type", "_report_type", "type", "kind"})
+# Where words of the protocol and of pytest stand, which a silly secret could be equal to.
+_WORDS = dict.fromkeys(("outcome", "when", "$report_type", "_report_type", "type", "kind"), WORDS)
 
 # What of each message the suite has a say in.
 _TEXTS: dict[type[wire.Message], tuple[str, ...]] = {
     wire.Nodes: ("rows",),
     wire.CollectReport: ("data",),
-    wire.Report: ("data",),
+    wire.Report: ("data", "exception"),
     wire.Recorded: ("attributes", "suite"),
-    wire.Warned: ("text", "line"),
+    wire.Sides: ("markers",),
+    wire.Warned: ("category", "text", "line", "filename", "source", "nodeid", "location"),
     wire.Stopped: ("reason",),
     wire.WorkerDied: ("cause", "output"),
 }
@@ -68,5 +70,9 @@ class MaskedMessages:
     def _masked(self, message: wire.Message) -> wire.Message:
         fields = _TEXTS.get(type(message), ())
         return replace(
-            message, **{name: self._mask.hide_in(getattr(message, name), but=_WORDS) for name in fields}
+            message,
+            **{
+                name: self._mask.hide_in(getattr(message, name), words=_WORDS, keys=STRUCTURE)
+                for name in fields
+            },
         )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -33,21 +34,33 @@ class Mask:
         """A text without them."""
         return self._pattern.sub(HIDDEN, text) if self.values else text
 
-    def hide_in(self, value: Any, *, but: frozenset[str] = frozenset()) -> Any:
+    def hide_in(
+        self,
+        value: Any,
+        *,
+        words: Mapping[str, Container[Any]] = MappingProxyType({}),
+        keys: Container[str] = (),
+    ) -> Any:
         """A plain value without them in any of its texts.
 
         Args:
             value: Of JSON's types.
-            but: Keys whose values stay as they are.
+            words: For some keys, the values that stay as they are.
+            keys: Keys that are part of a structure and stay as they are; in all others they are hidden too.
         """
         match value:
             case str():
                 return self.hide(value)
             case list() | tuple():
-                return type(value)(self.hide_in(part, but=but) for part in value)
+                return type(value)(self.hide_in(part, words=words, keys=keys) for part in value)
             case dict():
                 return {
-                    key: part if key in but else self.hide_in(part, but=but) for key, part in value.items()
+                    key if key in words or key in keys else self.hide(key): (
+                        part
+                        if isinstance(part, str) and part in words.get(key, ())
+                        else self.hide_in(part, words=words, keys=keys)
+                    )
+                    for key, part in value.items()
                 }
             case _:
                 return value

@@ -7,7 +7,8 @@ in which everything has gone through `terminal.printable`.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -40,13 +41,22 @@ class ReportGate:
         reporter: Any = self._config.pluginmanager.get_plugin("terminalreporter")
         if reporter is None or not getattr(report, FROM_CONTAINER, False):
             return (yield)
-        writer = reporter._tw  # noqa: SLF001 - everything that is shown goes through it
-        write = writer.write
-        writer.write = lambda text, **markup: write(printable(text), **markup)
-        try:
+        with _gated(reporter):
             return (yield)
-        finally:
-            del writer.write
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logstart(self) -> Generator[None, None, None]:
+        """A test's id, which parameters are part of, before it runs."""
+        reporter: Any = self._config.pluginmanager.get_plugin("terminalreporter")
+        with nullcontext() if reporter is None else _gated(reporter):
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_finish(self) -> Generator[None, None, None]:
+        """The list of tests."""
+        reporter: Any = self._config.pluginmanager.get_plugin("terminalreporter")
+        with nullcontext() if reporter is None else _gated(reporter):
+            return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> Generator[None, None, None]:
@@ -60,14 +70,32 @@ class ReportGate:
             stats.update(raw)
 
 
+@contextmanager
+def _gated(reporter: Any) -> Iterator[None]:
+    """All that pytest's reporter writes goes through the gate."""
+    writer = reporter._tw  # noqa: SLF001 - everything that is shown goes through it
+    write = writer.write
+    writer.write = lambda text, **markup: write(printable(text), **markup)
+    try:
+        yield
+    finally:
+        del writer.write
+
+
 def shown_report(report: Any) -> Any:
     """A report, or a warning, as the terminal may show it; the same one where nothing in it has to change."""
     if isinstance(report, WarningReport):
         # pytest's reporter begins a line after each character that ends one for Python; escaped ones would end none.
-        return replace(report, message="\n".join(map(printable, report.message.splitlines())))
+        message = "\n".join(map(printable, report.message.splitlines()))
+        return replace(report, message=message, nodeid=report.nodeid and printable(report.nodeid))
     if not getattr(report, FROM_CONTAINER, False):
         return report
     shown = _changed(report, printable)
+    if printable(report.nodeid) != report.nodeid:  # parameters are part of it
+        shown = copy.copy(shown)
+        shown.nodeid = printable(report.nodeid)
+        path, line, domain = report.location
+        shown.location = (path, line, printable(domain))
     reason, context = getattr(report, "wasxfail", None), getattr(report, "context", None)
     if reason or context is not None:
         shown = copy.copy(shown)

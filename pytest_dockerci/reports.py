@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import builtins
 import warnings
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest._code.code import TerminalRepr
 
 from pytest_dockerci.agent import wire
+from pytest_dockerci.decode_gate import PHASES, lacks_verdict, problem_of_report
+from pytest_dockerci.errors import NotRunError
+from pytest_dockerci.junit_records import property_name
 from pytest_dockerci.report_gate import FROM_CONTAINER
+from pytest_dockerci.stand_ins import stand_in
 from pytest_dockerci.warning_classes import warning_class
 
 if TYPE_CHECKING:
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
 
     from pytest_dockerci.paths import PathMap
 
+# What the class of a report has itself, and a node of pytest-xdist, which stands for a worker of the host's.
+_RESERVED = frozenset({*dir(pytest.TestReport), "node"}) - {"nodeid", "wasxfail"}
 _KEPT_ATTRIBUTES = frozenset({"nodeid", "_id", "location", "keywords", "when"})
 
 
@@ -70,39 +76,76 @@ def restore(config: pytest.Config, data: dict[str, Any], paths: PathMap) -> Any:
 
     A type of report that no plugin of the host can read becomes a failed report that says so.
     """
-    data = {**data, "longrepr": _map_longrepr(data.get("longrepr"), paths)}
-    is_shown_as_text = bool(data.pop(wire.SHOWN_AS_TEXT, False))
-    try:
-        report = config.hook.pytest_report_from_serializable(config=config, data=data)
-    except Exception:  # noqa: BLE001 - pytest asserts that it knows the type; a plugin may trip over its own data
-        report = None
     # Where a type stands: pytest's own reports, and its subtests since 9.1.
     kind = data.get("$report_type", data.get("_report_type"))
-    if report is None and kind in _SUBTEST_REPORTS:
-        # The host's pytest knows no subtests: they count as tests of their own.
-        report = pytest.TestReport._from_json(data)  # noqa: SLF001 - as pytest itself reads one
+    wrong = problem_of_report(data, _RESERVED)
+    if wrong:
+        return _unreadable(data, f"the container sent a report that is none: {wrong}")
+    try:
+        report = _restored(config, data, paths)
+    except Exception as error:  # noqa: BLE001 - pytest asserts that it knows the type; a plugin may trip over its data
+        return _unreadable(data, f"the container sent a report that cannot be read: {type(error).__name__}")
     if report is None:
-        report = pytest.TestReport(
-            nodeid=str(data.get("nodeid", "")),
-            location=("", None, ""),
-            keywords={},
-            outcome="failed",
-            longrepr=f"the container sent a report of type {kind!r}, which no plugin here can read",
-            when="call",
+        return _unreadable(
+            data, f"the container sent a report of type {kind!r:.60}, which no plugin here can read"
         )
+    setattr(report, FROM_CONTAINER, True)
+    return report
+
+
+def _restored(config: pytest.Config, data: dict[str, Any], paths: PathMap) -> Any:
+    data = {**data, "longrepr": _map_longrepr(data.get("longrepr"), paths)}
+    is_shown_as_text = bool(data.pop(wire.SHOWN_AS_TEXT, False))
+    kind = data.get("$report_type", data.get("_report_type"))
+    report: Any = None
+    with suppress(AssertionError):  # pytest's own way to say that it does not know the type
+        report = config.hook.pytest_report_from_serializable(config=config, data=data)
+        if report is None and str(kind) in _SUBTEST_REPORTS:
+            # The host's pytest knows no subtests: they count as tests of their own.
+            report = pytest.TestReport._from_json(data)  # noqa: SLF001 - as pytest itself reads one
+    if report is None:
+        return None
     _restore_context(report, data.get(_CONTEXT))
     if isinstance(report.longrepr, list):
         # JSON has no tuples; junitxml insists on one for skips.
         report.longrepr = tuple(report.longrepr)
-    setattr(report, FROM_CONTAINER, True)
     if is_shown_as_text and isinstance(report.longrepr, str):
         report.longrepr = _ShownText(report.longrepr)
     report.sections = [(title, text) for title, text in report.sections]
     if hasattr(report, "user_properties"):
-        report.user_properties = [(name, value) for name, value in report.user_properties]
+        report.user_properties = [(property_name(name), value) for name, value in report.user_properties]
     if isinstance(getattr(report, "location", None), list):
         report.location = tuple(report.location)
     return report
+
+
+def _unreadable(data: dict[str, Any], text: str) -> pytest.TestReport:
+    """A failed report in the place of one that cannot be had."""
+    when = data.get("when")
+    report = pytest.TestReport(
+        nodeid=str(data.get("nodeid", "")),
+        location=("", None, ""),
+        keywords={},
+        outcome="failed",
+        longrepr=text,
+        when=when if when in PHASES else "call",
+    )
+    setattr(report, FROM_CONTAINER, True)
+    return report
+
+
+def require_verdict(reports: Sequence[dict[str, Any]]) -> None:
+    """Check that the container has said what came of a test: without a report of its own, a phase counts as passed.
+
+    Raises:
+        NotRunError: It has not.
+    """
+    if lacks_verdict(reports):
+        raise NotRunError(
+            "the container's pytest gave no verdict on this test",
+            why="it says that it is done with it, and sent no report of its call",
+            fix="see which plugin of the container's pytest runs tests without reporting them",
+        )
 
 
 def with_plain_values(data: dict[str, Any]) -> dict[str, Any]:
@@ -235,7 +278,7 @@ def exception_like(class_names: Sequence[str], message: str, module: str = "") -
         base = Exception
     if base.__name__ == names[0]:
         return _plain_instance(base, message, namespace)
-    return _plain_instance(type(names[0], (base,), namespace), message, namespace)
+    return _plain_instance(stand_in(names[0], base, namespace), message, namespace)
 
 
 def _plain_instance(
@@ -246,9 +289,9 @@ def _plain_instance(
         if str(error) == message:
             return error
     except TypeError:  # a built-in that wants more arguments, such as UnicodeDecodeError
-        exception_type = type(exception_type.__name__, (Exception,), namespace)
+        exception_type = stand_in(exception_type.__name__, Exception, namespace)
     # Its own `str` is more than the message (KeyError's quotes it).
     as_is = {**namespace, "__str__": lambda _self: message}
-    said: Any = type(exception_type.__name__, (exception_type,), as_is)
+    said = stand_in(exception_type.__name__, exception_type, as_is)
     told: BaseException = said(message)
     return told

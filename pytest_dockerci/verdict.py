@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from pytest_dockerci.errors import ExitStatus
 
-_OK = 0
 # An internal or usage error says more than a lost environment, that more than an interruption, and so on;
 # the first of these that applies is the run's.
 _PRECEDENCE = (3, 4, 6, 7, 2, 1, 8, 9, 5, 0)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import builtins
 from functools import cache
 
+from pytest_dockerci.stand_ins import stand_in
+
 
 @cache
 def warning_class(name: str) -> type[Warning]:
@@ -16,7 +18,8 @@ def warning_class(name: str) -> type[Warning]:
     known = getattr(builtins, name, None)
     if isinstance(known, type) and issubclass(known, Warning):
         return known
-    return type(name, (Warning,), {"__module__": __name__})
+    made: type[Warning] = stand_in(name, Warning, {"__module__": __name__})
+    return made
 
 
 def __getattr__(name: str) -> type[Warning]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_dockerci.agent import wire
+from pytest_dockerci.decode_gate import check_collect_report, check_collected, check_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,12 +205,13 @@ class WorkerLedger:
             case wire.Sides():
                 self._sides = message
             case wire.Nodes():
+                check_rows(message.rows, len(self._rows))
                 self._rows += message.rows
             case wire.CollectReport():
+                check_collect_report(message, len(self._rows))
                 self._collect_reports.append((message.node, message.data))
             case wire.Collected():
-                if any(not 0 <= number < len(self._rows) for number in message.items + message.deselected):
-                    raise wire.WireError("the collection names a node that it does not describe")
+                check_collected(message, self._rows)
                 self._collected = message
             case wire.Finished():
                 self.finished = message

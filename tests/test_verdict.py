@@ -32,6 +32,10 @@ GREEN = Proof(
         ({"ended": ("container 0",)}, "container 1 did not say that its session ended"),
         ({"ended": ()}, "container 0, container 1 did not say that its session ended"),
         (
+            {"containers": ("a", "b", "c", "d"), "images": ("sha256:a",) * 4, "ended": ()},
+            "a, b, c did not say that its session ended",
+        ),
+        (
             {"images": ("sha256:a", "sha256:b")},
             "a container runs sha256:b, not the image under test sha256:a",
         ),

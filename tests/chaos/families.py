@@ -8,9 +8,21 @@ from chaos.faults import FAULTS
 from chaos.interrupts import INTERRUPTS
 from chaos.kills import KILLS
 from chaos.neighbours import NEIGHBOURS
+from chaos.payloads import PAYLOADS
+from chaos.runs import RUNS
 from chaos.streams import STREAMS
 
 FAMILIES = {
     family.name: family
-    for family in (KILLS, INTERRUPTS, ENGINE_KILLS, STREAMS, FAULTS, CRASHES_FAMILY, NEIGHBOURS)
+    for family in (
+        KILLS,
+        INTERRUPTS,
+        ENGINE_KILLS,
+        STREAMS,
+        FAULTS,
+        CRASHES_FAMILY,
+        NEIGHBOURS,
+        PAYLOADS,
+        RUNS,
+    )
 }

@@ -68,7 +68,7 @@ class _Tape:
         return ""
 
 
-class _Replay:
+class Replay:
     """A stream that says what it is given: a part, and one when the host has asked for tests.
 
     Args:
@@ -84,6 +84,7 @@ class _Replay:
             self._has_asked.set()
 
     def read(self, timeout_seconds: float) -> bytes:
+        """As `ByteStream.read`."""
         if self._has_begun:
             assert self._has_asked.wait(60)
         self._has_begun = True
@@ -97,18 +98,21 @@ class _Replay:
         self._has_asked.set()
 
     def close(self) -> None:
+        """As `ByteStream.close`."""
         self._has_asked.set()
 
     def trouble(self) -> str:
+        """As `ByteStream.trouble`."""
         return ""
 
     def stderr_tail(self) -> str:
+        """As `ByteStream.stderr_tail`."""
         return ""
 
 
 @contextmanager
 def _opened(folder: Path) -> Iterator[Callable[[Trial], Finding]]:
-    truth, parts = _recorded(folder)
+    truth, parts = recorded(folder)
 
     def make(trial: Trial) -> Finding:
         chance = trial.random
@@ -118,13 +122,13 @@ def _opened(folder: Path) -> Iterator[Callable[[Trial], Finding]]:
             kind = chance.choice(list(_CHANGES))
             changed = _changed(chance, kind, parts)
             try:
-                replay = _Replay(changed, waits=changed[0] == parts[0])
-                believed = _believed(replay, len(truth))
+                replay = Replay(changed, waits=changed[0] == parts[0])
+                taken = believed(replay, len(truth))
             except DockerCIError:
                 continue
             kinds[kind] += 1
-            if believed != truth:
-                problems.append(f"{kind}: believed {believed} of {changed!r}")
+            if taken != truth:
+                problems.append(f"{kind}: believed {taken} of {changed!r}")
         return Finding(
             kind="bytes and frames",
             problems=tuple(problems),
@@ -135,7 +139,7 @@ def _opened(folder: Path) -> Iterator[Callable[[Trial], Finding]]:
     yield make
 
 
-def _recorded(folder: Path) -> tuple[list[TestRecord], tuple[bytes, bytes]]:
+def recorded(folder: Path) -> tuple[list[TestRecord], tuple[bytes, bytes]]:
     """What the tests really came to, and the bytes that said so."""
     (folder / "test_it.py").write_text(_SUITE)
     tape = _Tape(LocalStream([sys.executable, *agent_arguments()], dict(os.environ), folder))
@@ -159,7 +163,7 @@ def _recorded(folder: Path) -> tuple[list[TestRecord], tuple[bytes, bytes]]:
     return records, (tape.heard[0], tape.heard[1])
 
 
-def _run(stream: _Tape | _Replay) -> RemoteRun:
+def _run(stream: _Tape | Replay) -> RemoteRun:
     return RemoteRun(
         stream,
         name="container 0",
@@ -185,7 +189,7 @@ def _records(run: RemoteRun, count: int) -> list[TestRecord]:
     return records
 
 
-def _believed(replay: _Replay, count: int) -> list[TestRecord]:
+def believed(replay: Replay, count: int) -> list[TestRecord]:
     """What the host takes for true.
 
     Raises:

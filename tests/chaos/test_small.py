@@ -13,6 +13,11 @@ import private_engine
 from chaos import __main__ as command
 from chaos import record
 from chaos.families import FAMILIES
+from chaos.flatness import growth_per_run
+from chaos.hostile_payloads import ESCAPED, TRAP
+from chaos.payloads import ran, tried
+from chaos.place import project_in
+from chaos.runs import SUITE_OF_RUNS, grown, in_a_row
 from chaos.table import table
 from chaos.trial import Family, Finding, Trial
 from pytest_dockerci.engine.client import Engine
@@ -43,6 +48,84 @@ def test_as_promised(family: Family, engine: Engine) -> None:
         for number in range(family.small):
             finding = make(Trial(family=family.name, seed=0, number=number))
             assert finding.problems == (), finding
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_payloads(tmp_path: Path, number: int) -> None:
+    """Some of each kind: the family's own trials are of two thousand."""
+    finding = tried(tmp_path / "payloads", Trial(family="payloads", seed=0, number=number), 60)
+    assert finding.problems == (), finding
+
+
+def test_a_payload_that_works_is_found(tmp_path: Path) -> None:
+    """A trial whose tests come to something else than expected is not as promised."""
+    (tmp_path / "host" / "tests").mkdir(parents=True)
+    (tmp_path / "image").mkdir()
+    (tmp_path / "host" / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "host" / f"{TRAP}.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'w').close()\n")
+    (tmp_path / "host" / "tests" / "test_suite.py").write_text(
+        f"import os, sys, pytest\nsys.path.insert(0, {str(tmp_path / 'host')!r})\n"
+        f"@pytest.mark.parametrize('number', range(3))\ndef test_it(number):\n    import {TRAP}\n"
+        f"    open(os.path.join({str(tmp_path)!r}, '{ESCAPED}'), 'w').close()\n"
+        "    os.write(1, b'\\x1b[2J\\n##vso[x]\\n')\n    print('canary-00-Zq/9+x0')\n    assert number\n"
+    )
+    problems = "\n".join(ran(tmp_path, ["--no-dockerci", "-s"], ["passed", "passed", "failed"]))
+    for expected in (
+        "test 0 is not passed",
+        "test 2 is not failed",
+        "an order: '\\x1b'",
+        "an order: '##vso[x]'",
+        f"import ['{TRAP}'",
+        "the trap was imported",
+        f"open ['{tmp_path}/{ESCAPED}'",
+        f"written: {tmp_path}/{ESCAPED}",
+        "a secret in the output: canary-00-Zq/9+x0",
+    ):
+        assert expected in problems, problems
+
+
+@pytest.mark.parametrize(
+    ("values", "growth"),
+    [
+        ([5.0] * 40, 0.0),
+        ([float(number) for number in range(40)], 1.0),
+        # the warm-up may grow
+        ([*(float(number) for number in range(10)), *[9.0] * 30], 0.0),
+        # one that is off for a moment is no growth, one in ten runs is
+        ([5.0] * 30 + [9.0] + [5.0] * 9, 0.0),
+        ([float(number // 10) for number in range(110)], 0.1),
+    ],
+)
+def test_what_grows(values: list[float], growth: float) -> None:
+    """By how much, with each run."""
+    assert growth_per_run(values) == pytest.approx(growth, abs=0.011)
+
+
+def test_a_leak_is_told() -> None:
+    """By its name, and only what leaks."""
+    flat = dict.fromkeys(
+        ("file descriptors", "threads", "child processes", "temporary files", "cache files", "images"),
+        [3.0] * 40,
+    )
+    leaking = [float(number) for number in range(40)]
+    series = {
+        **flat,
+        "engine objects": leaking,
+        "memory in KiB": [1000.0 + 50 * number for number in range(40)],
+    }
+    assert list(grown(series, [900.0 + 10 * number for number in range(40)])) == [
+        "engine objects: 1.000 more with each run, from 0 to 39",
+        "memory: 40 KiB more with each run than pytest alone",
+    ]
+    assert list(grown({**series, "engine objects": [0.0] * 40}, series["memory in KiB"])) == []
+
+
+@pytest.mark.engine
+@pytest.mark.soak
+def test_runs_in_a_row(engine: Engine, tmp_path: Path) -> None:
+    """The family's own trials are of a hundred."""
+    with project_in(tmp_path / "runs", engine, SUITE_OF_RUNS) as project:
+        assert in_a_row(project, engine, 16).problems == ()
 
 
 @contextmanager

@@ -1,0 +1,34 @@
+"""What stands behind a node of the container's, for plugins of the host that look there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class ParameterSet:
+    """The parameters of a test, for plugins that show them or group tests by function.
+
+    pytest's own reordering by scope must find nothing in it: the container's pytest has done that.
+
+    Attributes:
+        id: What is in the brackets of the test's name.
+        params: Name to value; the `repr` of one that JSON cannot carry.
+    """
+
+    def __init__(self, id: str, params: dict[str, Any]) -> None:  # noqa: A002 - pytest's name for it
+        self.id = id
+        self.params = params
+        self.indices: dict[str, int] = {}
+        self._arg2scope: dict[str, None] = dict.fromkeys(params)
+
+
+class Described:
+    """Stands for the object behind a node, where only what describes it is wanted.
+
+    Args:
+        texts: Its attributes: the docstring, what decorators of reporting plugins left there.
+    """
+
+    def __init__(self, texts: dict[str, str]) -> None:
+        self.__doc__ = None  # not this class's
+        self.__dict__.update(texts)
