@@ -261,7 +261,7 @@ class ContainerItem(pytest.Item):
             return str(excinfo.value)
         return super()._repr_failure_py(excinfo, style)
 
-    def report(self, report: pytest.TestReport, call: pytest.CallInfo[None]) -> list[Any]:
+    def report(self, report: pytest.TestReport) -> list[Any]:
         """Complete the host's report of a phase from the container's.
 
         Returns:

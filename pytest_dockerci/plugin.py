@@ -302,7 +302,7 @@ class DockerCIPlugin:
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_makereport(
-        self, item: pytest.Item, call: pytest.CallInfo[None]
+        self, item: pytest.Item
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """A container test's report is the container's; innermost, so that every plugin sees that one."""
         from pytest_dockerci.items import ContainerItem  # noqa: PLC0415 - see the module's docstring
@@ -311,7 +311,7 @@ class DockerCIPlugin:
         report = yield
         if isinstance(item, ContainerItem):
             setattr(report, FROM_CONTAINER, True)
-            for further in item.report(report, call):
+            for further in item.report(report):
                 item.ihook.pytest_runtest_logreport(report=further)
         return report
 

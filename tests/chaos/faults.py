@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from chaos.place import clear, engine_here, left_of, output_of, project_in
@@ -52,17 +53,27 @@ class _Fault:
                 return data
 
 
-class _Proxy:
+class Fault(Protocol):
+    """What happens to the bytes of an agent on their way."""
+
+    def pass_on(self, data: bytes, position: int) -> bytes | None:
+        """The bytes as they arrive; None for the end of the connection."""
+
+
+class Proxy:
     """Passes connections on to the engine; the agents' ones through a fault.
 
     Args:
         path: Of its socket.
         engine_path: Of the engine's.
+
+    Attributes:
+        fault: What it does from the next connection on; None for nothing.
     """
 
     def __init__(self, path: Path, engine_path: str) -> None:
         self._engine_path = engine_path
-        self.fault: _Fault | None = None
+        self.fault: Fault | None = None
         self._server = socket.socket(socket.AF_UNIX)
         self._server.bind(str(path))
         self._server.listen(64)
@@ -89,7 +100,7 @@ class _Proxy:
             self._copy(engine, client, self.fault if is_agent else None)
             upward.join(1)
 
-    def _copy(self, source: socket.socket, target: socket.socket, fault: _Fault | None) -> None:
+    def _copy(self, source: socket.socket, target: socket.socket, fault: Fault | None) -> None:
         position = 0
         with suppress(OSError):
             while data := source.recv(_PIECE_BYTES):
@@ -107,7 +118,7 @@ class _Proxy:
 def _opened(folder: Path) -> Iterator[Callable[[Trial], Finding]]:
     with engine_here() as engine:
         path = folder / "proxy.sock"
-        proxy = _Proxy(path, urlsplit(engine.target.url).path)
+        proxy = Proxy(path, urlsplit(engine.target.url).path)
         try:
             with project_in(folder / "faults", engine) as project:
                 yield lambda trial: _faulty(project, proxy, path, trial)
@@ -115,10 +126,11 @@ def _opened(folder: Path) -> Iterator[Callable[[Trial], Finding]]:
             proxy.close()
 
 
-def _faulty(project: Project, proxy: _Proxy, path: Path, trial: Trial) -> Finding:
+def _faulty(project: Project, proxy: Proxy, path: Path, trial: Trial) -> Finding:
     chance = trial.random
     kind = chance.choice(("cut", "changed", "dropped", "doubled", "held up"))
-    proxy.fault = fault = _Fault(chance, kind)
+    fault = _Fault(chance, kind)
+    proxy.fault = fault
     began = time.monotonic()
     process = project.start("-v", DOCKER_HOST=f"unix://{path}")
     output = output_of(process)

@@ -116,23 +116,23 @@ def tried(folder: Path, trial: Trial, count: int) -> Finding:
 
 
 def _in_a_suite(folder: Path, chance: random.Random, count: int) -> Iterator[str]:
-    verdicts = _written_suite(folder, chance, count)
+    verdicts = written_suite(folder, chance, count)
     yield from ran(folder, ["-p", "local_environment"], list(verdicts))
 
 
 def _in_reports(folder: Path, chance: random.Random, count: int) -> Iterator[str]:
-    verdicts = _written_suite(folder, chance, count)
+    verdicts = written_suite(folder, chance, count)
     # Of every second test the agent lies about that very test: it may come to anything, and changes no other one.
     expected = [verdict if number % 2 else None for number, verdict in enumerate(verdicts)]
     yield from ran(folder, ["-p", "chaos.hostile_environment"], expected, PAYLOAD_SEED=str(chance.random()))
 
 
-def _written_suite(folder: Path, chance: random.Random, count: int) -> Iterator[str]:
-    """Write a suite; what each of its tests comes to."""
+def written_suite(folder: Path, chance: random.Random, count: int, host_name: str = "host") -> Iterator[str]:
+    """Write a suite into a project; what each of its tests comes to."""
     cases = [(chance.choice(list(WAYS)), hostile_payloads.text(chance)) for _ in range(count)]
-    host, image = folder / "host", folder / "image"
+    host = folder / host_name
     (host / "tests").mkdir(parents=True)
-    image.mkdir()
+    (folder / "image").mkdir()
     (host / "pytest.ini").write_text(_SETTINGS)
     (host / f"{TRAP}.py").write_text(f"open({str(folder / 'imported')!r}, 'w').close()\n")
     (host / "tests" / "test_suite.py").write_text(SUITE)
@@ -140,13 +140,21 @@ def _written_suite(folder: Path, chance: random.Random, count: int) -> Iterator[
     return (WAYS[way] for way, _ in cases)
 
 
-def ran(folder: Path, args: list[str], expected: Sequence[str | None], **environ: str) -> Iterator[str]:
-    """Run the suite of ``host``; what was not as it has to be.
+def ran(
+    folder: Path,
+    args: list[str],
+    expected: Sequence[str | None],
+    *,
+    host_name: str = "host",
+    **environ: str,
+) -> Iterator[str]:
+    """Run the suite of a project; what was not as it has to be.
 
     Args:
-        folder: Holds the folders ``host`` and ``image``.
+        folder: Holds the project's folder, and ``image``.
         args: Further arguments of pytest.
         expected: For each test, what it really comes to, None for anything; its number stands in its name.
+        host_name: Of the project's folder.
         environ: Further variables.
     """
     watched, log, junit = folder / "watched", folder / "reports.jsonl", folder / "report.xml"
@@ -168,7 +176,7 @@ def ran(folder: Path, args: list[str], expected: Sequence[str | None], **environ
             *(sys.executable, "-m", "pytest", "-p", "chaos.payload_watch", "-p", "report_log"),
             *("-v", "-rA", "-l", f"--junitxml={junit}", *args),
         ],
-        cwd=folder / "host",
+        cwd=folder / host_name,
         env=variables,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -18,7 +18,7 @@ from pytest_dockerci.engine.client import Engine
 from whole_run.project import Project
 
 _RUNS = 100
-_SUITE = 'import os\ndef test_passes(): pass\ndef test_prints(): os.write(1, b"printed\\n")\n'
+SUITE_OF_RUNS = 'import os\ndef test_passes(): pass\ndef test_prints(): os.write(1, b"printed\\n")\n'
 # In what is counted one by one, one in fifty runs is a leak. Of memory, what pytest itself adds in a process is
 # taken off: it is measured in the same way, with the same suite and without the plugin.
 _COUNTED = (
@@ -36,7 +36,7 @@ _MOST_KIB_PER_RUN = 20.0
 
 @contextmanager
 def _opened(folder: Path) -> Iterator[Callable[[Trial], Finding]]:
-    with engine_here() as engine, project_in(folder / "runs", engine, _SUITE) as project:
+    with engine_here() as engine, project_in(folder / "runs", engine, SUITE_OF_RUNS) as project:
         yield lambda _trial: in_a_row(project, engine, _RUNS)
 
 

@@ -366,6 +366,12 @@ def test_the_override_holds_just_the_difference() -> None:
         ({"build": {"privileged": True}}, ["privileged"]),
         ({"volumes": [{"type": "bind", "source": "/run/docker.sock"}]}, ["docker-socket"]),
         ({"volumes": [{"type": "bind", "source": "/srv/data"}]}, []),
+        ({"volumes": [{"type": "volume", "source": "run"}]}, []),
+        # the socket is in it
+        ({"volumes": [{"type": "bind", "source": "/"}]}, ["docker-socket"]),
+        ({"volumes": [{"type": "bind", "source": "/var/run/"}]}, ["docker-socket"]),
+        ({"cap_add": ["NET_ADMIN", "SYS_ADMIN"]}, ["privileged"]),
+        ({"cap_add": ["cap_sys_module", "ALL"]}, ["privileged", "privileged"]),
         ({"network_mode": "host", "pid": "host", "ipc": "shareable"}, ["host-namespaces", "host-namespaces"]),
     ],
 )
