@@ -27,10 +27,13 @@ storage:
 http:
   addr: 127.0.0.1:{port}
   secret: not-one
-{auth}"""
+{tls}{auth}"""
 _AUTH = """\
 auth:
   htpasswd: {{realm: test, path: {file}}}
+"""
+_TLS = """\
+  tls: {{certificate: {certificate}, key: {key}}}
 """
 USER = "builder"
 PASSWORD = "correct-horse-battery"  # noqa: S105 - of a registry that lives for one test
@@ -47,19 +50,23 @@ def require() -> None:
 
 
 @contextlib.contextmanager
-def running_registry(folder: Path, *, has_password: bool = False) -> Iterator[str]:
+def running_registry(
+    folder: Path, *, has_password: bool = False, certificate: tuple[Path, Path] | None = None
+) -> Iterator[str]:
     """A registry; yields ``127.0.0.1:PORT``.
 
     Args:
         folder: Takes its storage.
         has_password: It asks for `USER` and `PASSWORD`.
+        certificate: It speaks TLS with this one, and its key.
     """
     require()
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     (folder / "htpasswd").write_text(f"{HTPASSWD}\n")
     auth = _AUTH.format(file=folder / "htpasswd") if has_password else ""
-    (folder / "config.yml").write_text(_CONFIG.format(folder=folder, port=port, auth=auth))
+    tls = _TLS.format(certificate=certificate[0], key=certificate[1]) if certificate else ""
+    (folder / "config.yml").write_text(_CONFIG.format(folder=folder, port=port, tls=tls, auth=auth))
     with (folder / "registry.log").open("ab") as log:
         process = subprocess.Popen(
             [PROGRAM, "serve", str(folder / "config.yml")], stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -81,7 +88,7 @@ def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
             urllib.request.urlopen(f"http://{address}/v2/", timeout=5).close()
         except urllib.error.HTTPError as error:
             error.close()
-            return  # it wants a password
+            return  # it wants a password, or TLS
         except OSError:
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.02)
@@ -95,3 +102,18 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that nobody has signed but itself, and its key."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"),
+            *("-keyout", str(key), "-out", str(certificate)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return certificate, key

@@ -95,7 +95,7 @@ class RegistryLink:
         self._timeouts = (_CONNECT_SECONDS, read_seconds)
         self._session = requests.Session()
         self._session.auth = _leave_headers  # else requests looks into ~/.netrc
-        self._session.verify = _certificates(repository.api_host, is_insecure=is_insecure)
+        self._certificates = _certificates(repository.api_host, is_insecure=is_insecure)
         self._base = ""
         self._authorization = ""
 
@@ -246,6 +246,7 @@ class RegistryLink:
                 headers=headers,
                 data=data,
                 timeout=self._timeouts,
+                verify=self._certificates,  # not the session's: REQUESTS_CA_BUNDLE would overrule that
                 allow_redirects=False,
                 stream=True,
                 **options,

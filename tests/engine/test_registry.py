@@ -23,7 +23,7 @@ from pytest_dockerci.engine.registry_credentials import Credentials, find_creden
 from pytest_dockerci.engine.registry_link import RegistryLink
 from pytest_dockerci.errors import RegistryError
 from pytest_dockerci.image_reference import Repository, parse_repository
-from registry_process import PASSWORD, USER, running_registry
+from registry_process import PASSWORD, USER, make_certificate, running_registry
 
 from .scripted_registry import Reply, Request, scripted_registry
 
@@ -379,6 +379,33 @@ def test_credentials_stay_with_their_registry() -> None:
         ):
             assert repository.blob(digest_of(b"blob")) == b"blob"
     assert [("Authorization" in request.headers, request.path) for request in seen] == [(False, "/storage")]
+
+
+def test_certificates_are_checked_but_where_the_engine_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against those of the machine, or those that SSL_CERT_FILE names; on loopback against none, as the engine."""
+    certificate, key = make_certificate(tmp_path)
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
+    with running_registry(tmp_path / "registry", certificate=(certificate, key)) as address:
+        with monkeypatch.context() as bundled, opened(address) as registry:
+            bundled.setenv("REQUESTS_CA_BUNDLE", "/etc/ssl/certs/ca-certificates.crt")
+            image = put_image(registry)
+
+        def read_strictly() -> Manifest | None:
+            repository = Repository(address, "shop/web")
+            link = RegistryLink(repository, Credentials(), is_insecure=False, may_write=False)
+            try:
+                return RegistryRepository(repository, link).manifest(image.digest)
+            finally:
+                link.close()
+
+        with pytest.raises(RegistryError) as caught:
+            read_strictly()
+        assert "certificate verify failed" in caught.value.why
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert read_strictly() == image
 
 
 def test_a_registry_elsewhere_is_spoken_to_over_tls_only() -> None:
