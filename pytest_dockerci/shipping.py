@@ -236,7 +236,10 @@ class ShipHooks:
 
 def describe_pushed(pushed: Pushed, folder: Path | None) -> list[str]:
     """The closing lines of a run that has pushed."""
-    lines = [f"dockerci: pushed {pushed.reference} as {', '.join(pushed.tags)}"]
+    tags = f" as {', '.join(pushed.tags)}" if pushed.tags else ""
+    lines = [f"dockerci: pushed {pushed.reference}{tags}"]
+    if pushed.overtaken:
+        lines.append(f"dockerci: another run has moved {', '.join(pushed.overtaken)} on meanwhile")
     if not pushed.evidence:
         lines.append(f"dockerci: {pushed.repository.registry} takes no evidence beside an image")
     if pushed.run_tag:

@@ -78,6 +78,7 @@ class Pushed:
         manifest: The bytes that every tag stands for.
         config_digest: Of the image's configuration; empty for an index of several platforms.
         tags: The final tags, set and read back.
+        overtaken: Those that another run has moved on in the same instant.
         run_tag: The run's own tag, where the registry would not drop it; else empty.
         statement: The evidence.
         evidence: Digest of the statement's manifest, attached to the image; empty where the registry takes none.
@@ -87,6 +88,7 @@ class Pushed:
     manifest: Manifest
     config_digest: str
     tags: tuple[str, ...]
+    overtaken: tuple[str, ...]
     run_tag: str
     statement: bytes
     evidence: str
@@ -131,7 +133,7 @@ def push_image(engine: Engine, plan: PushPlan, progress: Progress) -> Pushed:
                     predicate_type=PREDICATE_TYPE,
                     created=datetime.now(timezone.utc).isoformat(),
                 )
-                _set_tags(registry, plan, manifest, begun, progress)
+                overtaken = _set_tags(registry, plan, manifest, begun, progress)
             except RegistryError as error:
                 if error.status:  # it answers; one that does not would keep us waiting once more
                     with contextlib.suppress(RegistryError):
@@ -140,7 +142,8 @@ def push_image(engine: Engine, plan: PushPlan, progress: Progress) -> Pushed:
             is_dropped = registry.delete_tag(plan.run_tag)
             if is_dropped:  # there are registries that take the manifest away with a tag
                 for tag in plan.tags:
-                    _require_same(registry, tag.name, manifest)
+                    if tag.name not in overtaken:
+                        _require_same(registry, tag.name, manifest)
     except RegistryError as error:
         raise _push_error(plan, begun, error) from error
     finally:
@@ -149,7 +152,8 @@ def push_image(engine: Engine, plan: PushPlan, progress: Progress) -> Pushed:
         repository=plan.repository,
         manifest=manifest,
         config_digest=config_digest,
-        tags=tuple(tag.name for tag in plan.tags),
+        tags=tuple(tag.name for tag in plan.tags if tag.name not in overtaken),
+        overtaken=overtaken,
         run_tag="" if is_dropped else plan.run_tag,
         statement=statement,
         evidence=evidence,
@@ -158,13 +162,22 @@ def push_image(engine: Engine, plan: PushPlan, progress: Progress) -> Pushed:
 
 def _set_tags(
     registry: RegistryRepository, plan: PushPlan, manifest: Manifest, begun: list[str], progress: Progress
-) -> None:
+) -> tuple[str, ...]:
+    """Set the final tags, each read back; those that somebody else has moved on meanwhile."""
     _require_free_versions(registry, plan, manifest.digest)
+    overtaken = []
     for tag in plan.tags:
         progress.status(f"tagging {plan.repository}:{tag.name}")
+        before = registry.manifest(tag.name)
         begun.append(tag.name)
         registry.put_manifest(tag.name, manifest)
-        _require_same(registry, tag.name, manifest)
+        found = registry.manifest(tag.name)
+        # What it was before is a registry that does not do what it says; something new is another run's.
+        if found not in (None, before, manifest) and not tag.is_version:
+            overtaken.append(tag.name)
+        else:
+            _require_same(registry, tag.name, manifest)
+    return tuple(overtaken)
 
 
 @contextlib.contextmanager

@@ -217,6 +217,48 @@ def test_an_image_that_somebody_puts_under_the_runs_tag_gets_no_final_tag(
     assert manifests(address, path)["latest"] == other.manifest
 
 
+def race(
+    engine: Engine, place: tuple[str, str], tested: str, tag: PushTag, others: Manifest
+) -> Pushed | PushError:
+    """A push of a tag that somebody else sets to other bytes, right after this run has set it."""
+    address, path = place
+    with running_proxy(address) as proxy:
+
+        def overtake(request: str) -> None:
+            is_set = f"PUT /v2/{path}/manifests/{tag.name}" in proxy.seen
+            if is_set and request == f"GET /v2/{path}/manifests/{tag.name}":
+                with reading(address, path) as registry:
+                    registry.put_manifest(tag.name, others)
+
+        proxy.before = overtake
+        return pushed_or_failed(engine, plan_for(proxy.address, tested, path, tags=(tag,)))
+
+
+def test_of_two_runs_with_the_same_tag_the_last_one_wins(
+    engine: Engine, address: str, old: str, tested: str
+) -> None:
+    """Both have pushed; the first says that its tag has moved on."""
+    path = "shop/race"
+    other = push_image(engine, plan_for(address, old, path), RecordedProgress()).manifest
+    outcome = race(engine, (address, path), tested, PushTag("stable"), other)
+    assert isinstance(outcome, Pushed)
+    assert (outcome.tags, outcome.overtaken) == ((), ("stable",))
+    with reading(address, path) as registry:
+        assert registry.manifest("stable") == other
+        assert registry.manifest(outcome.manifest.digest) == outcome.manifest
+
+
+def test_a_version_that_is_overtaken_is_an_error(engine: Engine, address: str, old: str, tested: str) -> None:
+    """Two runs release the same version at once: one of them has to know."""
+    path = "shop/version-race"
+    tags = (PushTag("latest"),)
+    other = push_image(engine, plan_for(address, old, path, tags=tags), RecordedProgress()).manifest
+    version = PushTag("2.0.0", is_version=True)
+    outcome = race(engine, (address, path), tested, version, other)
+    assert isinstance(outcome, PushError)
+    assert "shop/version-race:2.0.0 is not what was just pushed there" in outcome.why
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
