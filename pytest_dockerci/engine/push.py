@@ -139,11 +139,8 @@ def push_image(engine: Engine, plan: PushPlan, progress: Progress) -> Pushed:
                     with contextlib.suppress(RegistryError):
                         registry.delete_tag(plan.run_tag)
                 raise
-            is_dropped = registry.delete_tag(plan.run_tag)
-            if is_dropped:  # there are registries that take the manifest away with a tag
-                for tag in plan.tags:
-                    if tag.name not in overtaken:
-                        _require_same(registry, tag.name, manifest)
+            tags = tuple(tag.name for tag in plan.tags if tag.name not in overtaken)
+            is_dropped = _drop_run_tag(registry, plan.run_tag, manifest, tags)
     except RegistryError as error:
         raise _push_error(plan, begun, error) from error
     finally:
@@ -152,7 +149,7 @@ def push_image(engine: Engine, plan: PushPlan, progress: Progress) -> Pushed:
         repository=plan.repository,
         manifest=manifest,
         config_digest=config_digest,
-        tags=tuple(tag.name for tag in plan.tags if tag.name not in overtaken),
+        tags=tags,
         overtaken=overtaken,
         run_tag="" if is_dropped else plan.run_tag,
         statement=statement,
@@ -178,6 +175,24 @@ def _set_tags(
         else:
             _require_same(registry, tag.name, manifest)
     return tuple(overtaken)
+
+
+def _drop_run_tag(
+    registry: RegistryRepository, run_tag: str, manifest: Manifest, tags: Sequence[str]
+) -> bool:
+    """Drop the run's own tag; false where that cannot be done, which is no reason to fail.
+
+    There are registries that take the manifest away with a tag: the final ones are looked at once more.
+    """
+    try:
+        if not registry.delete_tag(run_tag):
+            return False
+        is_dropped = True
+    except RegistryError:  # it may have done it all the same
+        is_dropped = False
+    for tag in tags:
+        _require_same(registry, tag, manifest)
+    return is_dropped
 
 
 @contextlib.contextmanager

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import docker.errors
+
 from pytest_dockerci.engine.git_facts import GitFacts, read_git_tags
 from pytest_dockerci.engine.push import Pushed, PushPlan, push_image
+from pytest_dockerci.errors import PushError
 
 if TYPE_CHECKING:
     from pytest_dockerci.engine.client import Engine
@@ -44,5 +47,12 @@ class Shipper:
         return read_git_tags(self._commands, self._rootdir, self.git.commit)
 
     def push(self, plan: PushPlan) -> Pushed:
-        """As `push_image`."""
-        return push_image(self._engine, plan, self._progress)
+        """As `push_image`; what the engine refuses is told in the same way."""
+        try:
+            return push_image(self._engine, plan, self._progress)
+        except docker.errors.DockerException as error:
+            raise PushError(
+                f"the tested image was not pushed to {plan.repository}",
+                why=f"the engine: {getattr(error, 'explanation', None) or error}",
+                fix="look at the engine's log, then run again; to repeat is safe",
+            ) from error

@@ -54,7 +54,12 @@ def verify_image(reference: Reference, environ: Mapping[str, str]) -> Verificati
     with contextlib.closing(link):
         registry = RegistryRepository(repository, link)
         digest = _digest(registry, reference)
-        bodies = find_statements(registry, digest, media_type=MEDIA_TYPE, predicate_type=PREDICATE_TYPE)
+        try:
+            bodies = find_statements(registry, digest, media_type=MEDIA_TYPE, predicate_type=PREDICATE_TYPE)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise RegistryError(
+                f"what is attached to {reference} cannot be read", why=f"{type(error).__name__}: {error}"
+            ) from error
     found = [read_statement(body, digest) for body in bodies]
     return Verification(
         digest=digest,

@@ -286,6 +286,18 @@ def test_a_manifest_that_is_not_whole_is_not_the_tested_image(
     assert why in caught.value.why
 
 
+def test_a_tag_of_the_run_that_cannot_be_dropped_is_no_failure(
+    engine: Engine, address: str, tested: str
+) -> None:
+    """Everything is in its place by then; that tag is named."""
+    with running_proxy(address) as proxy:
+        proxy.before = lambda request: proxy.plan(LOST if request.startswith("DELETE") else "")
+        plan = plan_for(proxy.address, tested, "shop/undropped")
+        pushed = push_image(engine, plan, RecordedProgress())
+    assert pushed.run_tag == plan.run_tag
+    assert set(manifests(address, "shop/undropped").values()) == {pushed.manifest}
+
+
 # Faults
 
 

@@ -77,6 +77,7 @@ class ReferrersRegistry:
         self.blobs: dict[str, bytes] = {}
         self.manifests: dict[str, tuple[str, bytes]] = {}
         self.seen: list[str] = []
+        self.listed: list[dict[str, object]] = []  # what it lists, whatever it has
 
     def __call__(self, request: Request) -> Reply:  # noqa: PLR0911 - one for each kind of request
         """Answer."""
@@ -108,8 +109,8 @@ class ReferrersRegistry:
         return Reply(201, {"OCI-Subject": subject["digest"]} if subject else {})
 
     def _list(self, digest: str) -> Reply:
-        listed = []
-        for name, (kind, body) in self.manifests.items():
+        listed = list(self.listed)
+        for name, (kind, body) in ({} if listed else self.manifests).items():
             data = json.loads(body)
             if data.get("subject", {}).get("digest") == digest:
                 entry = {"mediaType": kind, "digest": name, "size": len(body)}
@@ -265,3 +266,33 @@ def test_a_hostile_statement_gives_the_terminal_no_orders(
         attach(registry, image, body)
     _, said, _ = verify(capsys, f"{address}/shop/hostile@{image.digest}")
     assert not re.search(r"\x1b|\x07|^::", said, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"annotations": ["x"]},
+        {"layers": ["x"]},
+        {"layers": 5},
+        {"subject": "x"},
+    ],
+)
+def test_a_manifest_that_is_none_is_told(
+    address: str, capsys: pytest.CaptureFixture[str], change: dict[str, object]
+) -> None:
+    """Whoever may write to the repository can attach anything; never a traceback."""
+    registry = ReferrersRegistry()
+    with scripted_registry(registry) as scripted, opened(scripted) as repository:
+        image = put_image(repository)
+        attach(repository, image, statement(image, "a"))
+        [(name, (kind, body))] = [
+            (name, value) for name, value in registry.manifests.items() if b'"subject"' in value[1]
+        ]
+        broken = json.dumps({**json.loads(body), **change}).encode()
+        del registry.manifests[name]
+        registry.manifests[digest_of(broken)] = (kind, broken)
+        listed: dict[str, object] = {"mediaType": kind, "artifactType": MEDIA_TYPE}
+        registry.listed = [{**listed, "digest": digest_of(broken)}]
+        status, _, error = verify(capsys, f"{scripted}/shop/web@{image.digest}")
+    assert status == 8
+    assert error.startswith(f"what is attached to {scripted}/shop/web@{image.digest} cannot be read\n  why: ")
