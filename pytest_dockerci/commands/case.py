@@ -90,5 +90,8 @@ def bounded(text: str | None) -> str:
 
 
 def one_line(text: str, instead: str) -> str:
-    """A name that fits into a node id: without line breaks, and never empty."""
-    return " ".join(text.split())[:MAX_NAME_CHARACTERS] or instead
+    """A name that fits into a node id: without line breaks and what a terminal may obey, and never empty."""
+    words = " ".join(text.split())[:MAX_NAME_CHARACTERS]
+    if not words.isprintable():
+        words = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in words)
+    return words or instead

@@ -296,7 +296,8 @@ class CommandHooks:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """Where pytest says green, each command that was due has told what came of it."""
+        """What was lost is told by the exit code; a green run has a verdict of each command that was due."""
+        self._run.failure = self._run.failure or self._failure
         silent = [group.item.nodeid for group in self._groups.values() if not group.is_asked_for]
         if self._is_running and silent and exitstatus == pytest.ExitCode.OK:
             self._run.failure = self._run.failure or UnprovedError(

@@ -186,13 +186,12 @@ class CaseItem(pytest.Item):
         """The file that the results name, where rootdir has it; else the configuration file."""
         file, line = self._blamed()
         path = self.config.rootpath / file
-        words = (self.command.shown, *self.key)
-        found = bool(file) and path.is_file()
-        return (
-            path if found else self.place,
-            max(line - 1, 0) if found else 0,
-            " > ".join(filter(None, words)),
-        )
+        name = " > ".join(filter(None, (self.command.shown, *self.key)))
+        try:
+            is_ours = bool(file) and path.is_relative_to(self.config.rootpath) and path.is_file()
+        except OSError:  # a name that no file can have
+            is_ours = False
+        return (path, max(line - 1, 0), name) if is_ours else (self.place, 0, name)
 
     def iter_markers_with_node(self, name: str | None = None) -> Iterator[tuple[Any, pytest.Mark]]:
         """The marks; pytest-rerunfailures is told that one case cannot be run again."""

@@ -154,6 +154,12 @@ def test_test_lines(line: str, name: str, outcome: str) -> None:
     assert shown(f"{line}\n1..1\n") == [("", name, outcome)]
 
 
+def test_names_give_no_orders() -> None:
+    """What a terminal would obey is escaped: ids of tests are shown as they are."""
+    [case], _ = parse("1..1\nok 1 - a\x1b]0;title\x07b\tc\n")
+    assert case.name == "a\\x1b]0;title\\x07b c"
+
+
 def test_nothing_to_do() -> None:
     """A plan of none with a reason is one skipped case, not silence."""
     cases, problems = parse("TAP version 14\n1..0 # SKIP no browser here\n")

@@ -288,7 +288,7 @@ def test_a_service_that_dies(scratch: Project, python_image: str) -> None:
     began = time.monotonic()
     outcome = scratch.run()
     assert time.monotonic() - began < 60
-    assert outcome.exit_code == 1, outcome.output
+    assert outcome.exit_code == 7, outcome.output
     assert 'service "db" was lost while tests ran: ended with exit code 9' in outcome.output
     assert "no space for tables" in outcome.output
 
