@@ -16,10 +16,6 @@ from pytest_dockerci.commands.settings import CommandLine
 ROOT_ID = "dockerci"
 
 
-class CommandFailedError(Exception):
-    """A command, or a case of it, has failed; says why."""
-
-
 class CommandRunner(Protocol):
     """Runs commands."""
 
@@ -108,17 +104,17 @@ class CommandItem(pytest.Item):
         """Raise if it has failed.
 
         Raises:
-            CommandFailedError: It has, or was not run.
+            AssertionError: It has, or was not run. IDEs know a failure from an error by this class.
         """
         reasons = (
             [self.failure] if self.failure is not None else self._outcome.reasons if self._outcome else ()
         )
         if reasons:
-            raise CommandFailedError("\n".join(str(reason) for reason in reasons))
+            raise AssertionError("\n".join(str(reason) for reason in reasons))
 
     def complete(self, report: pytest.TestReport, call: pytest.CallInfo[None]) -> None:
         """Put what came of it into the host's report of a phase."""
-        if call.excinfo is not None and isinstance(call.excinfo.value, CommandFailedError):
+        if call.excinfo is not None and isinstance(call.excinfo.value, AssertionError):
             report.longrepr = ResultText(str(call.excinfo.value), "", "", str(self.place), 1)
         if report.when == "call" and self._outcome is not None:
             _set_time(report, self._outcome.seconds)
@@ -151,10 +147,10 @@ class CaseItem(pytest.Item):
     def runtest(self) -> None:
         """Raise what its outcome is for pytest."""
         if self.case is None:
-            raise CommandFailedError(f"not run: {self.not_run}")
+            raise AssertionError(f"not run: {self.not_run}")
         match self.case.outcome:
             case "failed":
-                raise CommandFailedError(self.case.message)
+                raise AssertionError(self.case.message)
             case "skipped":
                 raise pytest.skip.Exception(self.case.message, _use_item_location=True)
             case "xfailed":
@@ -166,7 +162,7 @@ class CaseItem(pytest.Item):
         """Put what the results say into the host's report of a phase."""
         case = self.case
         file, line = self._blamed()
-        if call.excinfo is not None and isinstance(call.excinfo.value, CommandFailedError):
+        if call.excinfo is not None and isinstance(call.excinfo.value, AssertionError):
             details = case.details if case is not None else ""
             report.longrepr = ResultText(str(call.excinfo.value), details, self._told_where(), file, line)
         if case is None:

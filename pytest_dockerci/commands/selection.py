@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -34,10 +35,11 @@ def select_commands(config: pytest.Config, settings: Settings) -> Settings:
             why="a command is one piece, and its cases are not known to xdist's workers",
             fix="--dockerci-workers=N shares a suite of pytest among containers beside commands; or drop -n",
         )
-    ids = tuple(word for word in config.args if is_id(word))
+    words = [_as_id(config, word) for word in config.args]
+    ids = tuple(word for word in words if is_id(word))
     config.stash[IDS] = ids
     if ids:
-        config.args = [word for word in config.args if not is_id(word)]
+        config.args = [word for word in words if not is_id(word)]
         for word in ids:
             if not any(_is_related(word, command.nodeid) for command in settings.commands):
                 known = "\n".join(command.nodeid for command in settings.commands)
@@ -55,6 +57,13 @@ def select_commands(config: pytest.Config, settings: Settings) -> Settings:
 def is_id(word: str) -> bool:
     """True for the id of a command, a case, or what groups them."""
     return word == ROOT_ID or word.startswith(f"{ROOT_ID}::")
+
+
+def _as_id(config: pytest.Config, word: str) -> str:
+    """An id as IDEs make it of the file in which they show the test: that of a command is in the configuration file."""
+    path, mark, names = word.partition("::")
+    file = Path(os.path.normpath(config.invocation_params.dir / path))
+    return f"{ROOT_ID}::{names}" if mark and file == config.inipath else word
 
 
 def is_named(nodeid: str, ids: Sequence[str]) -> bool:

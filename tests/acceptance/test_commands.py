@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from acceptance.project import Project
+from ide.drive import discover_in_vscode, run_in_pycharm, run_in_vscode
 
 COMMAND = "dockerci::web::sh test.sh"
 JUNIT = """\
@@ -138,8 +139,8 @@ def test_known_cases_are_listed_and_selected(commands: Project) -> None:
     run = commands.run("--lf")
     assert run.outcomes() == {names[1]: "failed", COMMAND: "failed"}
 
-    run = commands.run(names[2])
-    assert run.outcomes() == {names[2]: "skipped", COMMAND: "failed"}
+    run = commands.run(names[2], names[0].replace("dockerci", str(commands.host / "pytest.ini")))
+    assert run.outcomes() == {names[0]: "passed", names[2]: "skipped", COMMAND: "failed"}
 
     run = commands.run("--deselect", names[1], CODE="0")
     assert run.outcomes()[COMMAND] == "failed", "what is not reported counts all the same"
@@ -394,3 +395,22 @@ def test_what_may_be_pushed(commands: Project) -> None:
     assert "leaves out" not in text
     assert "no test passed" not in text
     assert "no verdict" not in text
+
+
+@pytest.mark.soak
+def test_ides(commands: Project) -> None:
+    """VS Code and PyCharm show the cases of the last run, and their results, live."""
+    settings(commands, "dockerci_results = out.xml")
+    script(commands, JUNIT)
+    commands.run()
+    found = discover_in_vscode(commands.host, commands.environ, "-p", "local_environment")
+    assert found.names() == [f"pytest.ini: {name}" for name in ("sh test.sh", "adds", "sums", "waits")], (
+        found.text
+    )
+    chosen = [test["runID"] for test in found.tests if test["name"] in ("adds", "sums")]
+    run = run_in_vscode(commands.host, commands.environ, chosen, "-p", "local_environment")
+    names = {test_id.rpartition("::")[2]: word for test_id, word in run.results.items()}
+    assert names == {"adds": "success", "sums": "failure", "sh test.sh": "failure"}, run.text
+    run = run_in_pycharm(commands.host, commands.environ, [str(commands.host)], "-p", "local_environment")
+    failed = {message["name"] for message in run.messages if message["service"] == "testFailed"}
+    assert failed == {"dockerci.web.sh test_sh.Cart.sums", "dockerci.web.sh test_sh"}, run.text
