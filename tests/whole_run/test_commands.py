@@ -61,7 +61,7 @@ def test_every_kind_of_end(scratch: Project) -> None:
     """Exit code, signal, memory limit, time limit, what cannot be started: each in words, from one run."""
     scratch.write(
         compose_yaml=(scratch.root / "compose.yaml").read_text()
-        + "    mem_limit: 48m\n    memswap_limit: 48m\n",
+        + "    mem_limit: 32m\n    memswap_limit: 32m\n",
         suite__ok_sh="echo fine\n",
         suite__three_sh="echo trouble; exit 3\n",
         suite__closed_sh="exec >/dev/null 2>&1 </dev/null; /bin/busybox sleep 1; exit 5\n",
@@ -78,7 +78,7 @@ def test_every_kind_of_end(scratch: Project) -> None:
         "/bin/busybox sleep 77",
         "/nothing/here",
         "/suite/three.sh",
-        dockerci_test_timeout_seconds="4",
+        dockerci_test_timeout_seconds="8",
     )
     outcome = scratch.run("-v", "-s", COLUMNS="400")
     assert outcome.exit_code == 1, outcome.output
@@ -88,7 +88,7 @@ def test_every_kind_of_end(scratch: Project) -> None:
         "/suite/closed.sh": "exit code 5",
         "/suite/input.sh": "exit code 6",
         "/dev/zero": "out of memory: the kernel ended it, or a process of it (exit code 137: ended by signal 9 (SIGKILL))",
-        "77": "it did not end within 4 s (dockerci_test_timeout_seconds = 4), and was ended",
+        "77": "it did not end within 8 s (dockerci_test_timeout_seconds = 8), and was ended",
         "/nothing/here": "the command could not be started",
     }
     assert "dockerci::web::/bin/busybox sh /suite/ok.sh PASSED" in outcome.output
