@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pytest_dockerci.agent import wire
 from pytest_dockerci.errors import AgentLostError, DockerCIError, ProtocolError
 
 _KILLED = "the agent was killed; its container runs"
@@ -60,6 +61,42 @@ def damaged(name: str, why: str) -> DockerCIError:
         f"{name}: the channel to the agent is damaged",
         why=why,
         fix="run again; if it happens again, report it with this text",
+    )
+
+
+def no_verdict(name: str, died: wire.WorkerDied | None, output: str) -> DockerCIError:
+    """A worker's session has ended, and a test that was asked for has no result.
+
+    Args:
+        name: How messages call the container.
+        died: How the worker ended without an end frame; None when there was one.
+        output: The end of what it printed.
+    """
+    left = "its pytest left early (pytest.exit, or an internal error)"
+    return AgentLostError(
+        f"{name} ended its session without a verdict on this test",
+        why=left if died is None else f"{died.cause} ({died.when})",
+        fix="see what it printed; with -p no:NAME for a plugin of the suite, see whether that one ends the session",
+        output_title="what it printed",
+        output=output.splitlines(),
+    )
+
+
+def no_good_end(name: str, died: wire.WorkerDied | None, seconds: float, output: str) -> DockerCIError:
+    """A worker's session did not end as it was asked to.
+
+    Args:
+        name: How messages call the container.
+        died: How the worker ended; None while it goes on.
+        seconds: How long it was waited for.
+        output: The end of what it printed.
+    """
+    return AgentLostError(
+        f"{name} did not end its session in good order",
+        why=f"no end frame in {seconds:g} s" if died is None else died.cause,
+        fix="look at what runs last: fixtures of the session, atexit functions, threads that do not end",
+        output_title="what it printed",
+        output=output.splitlines(),
     )
 
 

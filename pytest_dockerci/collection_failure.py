@@ -45,6 +45,7 @@ def no_collection(name: str, ledger: WorkerLedger, output: Sequence[str]) -> Doc
         return AgentLostError(
             f"pytest in {name} died while it collected",
             why=died.cause,
+            fix="see in what it printed which module was being imported, and import it by itself",
             output_title="what it printed",
             output=output or died.output.splitlines(),
         )
@@ -52,6 +53,7 @@ def no_collection(name: str, ledger: WorkerLedger, output: Sequence[str]) -> Doc
     return ContainerPytestError(
         f"pytest in {name} stopped before it had collected (exit status {status})",
         container_exit_status=status,
+        fix="see what it printed; a plugin or a conftest.py of the suite may end it",
         output_title="what it printed",
         output=output,
     )

@@ -39,7 +39,7 @@ from pytest_dockerci.container_share import share_of
 from pytest_dockerci.coverage_request import find_coverage
 from pytest_dockerci.debugger import HostTerminal, opens_debugger
 from pytest_dockerci.engine_environment import ENVIRONMENT_FACTORY, make_environment
-from pytest_dockerci.errors import DockerCIError, UnprovedError
+from pytest_dockerci.errors import DockerCIError
 from pytest_dockerci.host_timeout import limits_of
 from pytest_dockerci.interruption import Interruption
 from pytest_dockerci.last_image import last_image, listing_remarks, record_image
@@ -48,7 +48,7 @@ from pytest_dockerci.paths import PathMap
 from pytest_dockerci.reports import record_warning
 from pytest_dockerci.state import state_directory
 from pytest_dockerci.terminal import TerminalProgress, describe_containers, describe_image, format_seconds
-from pytest_dockerci.verdict import missing_proof
+from pytest_dockerci.verdict import unproved
 
 if TYPE_CHECKING:
     from pytest_dockerci.engine.environment import Environment
@@ -355,9 +355,7 @@ class HostRun:
         environment = self.environment()
         workers = range(self.worker, self.worker + self.containers.workers)
         images = [environment.container(worker).image_id() for worker in workers]
-        lacking = missing_proof(self.containers.proof(images, environment.image.id))
-        if lacking:
-            self.failure = UnprovedError("the run is not proved to be green", why=lacking)
+        self.failure = unproved(self.containers.proof(images, environment.image.id))
 
     def close(self, *, fast: bool) -> None:
         """Hang up, and remove everything of this run from the engine; safe to repeat.

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pytest_dockerci.agent import wire
 from pytest_dockerci.agent_program import bootstrap
 from pytest_dockerci.byte_stream import ByteStream
+from pytest_dockerci.channel_failure import no_good_end, no_verdict
 from pytest_dockerci.channel_reader import ChannelReader
 from pytest_dockerci.collection_failure import no_collection
 from pytest_dockerci.errors import AgentLostError, DockerCIError, ProtocolError
@@ -220,13 +221,7 @@ class RemoteRun:
         record = ledger.record(index)
         if record is not None:
             return record
-        cause = "its pytest left early (pytest.exit, or an internal error)"
-        raise AgentLostError(
-            f"{self.name} ended its session without a verdict on this test",
-            why=cause if ledger.died is None else f"{ledger.died.cause} ({ledger.died.when})",
-            output_title="what it printed",
-            output=self._output_tail.splitlines(),
-        )
+        raise no_verdict(self.name, ledger.died, self._output_tail)
 
     def wait_finished(self, timeout_seconds: float) -> wire.Finished:
         """Wait for the end frame and check its counts.
@@ -238,13 +233,7 @@ class RemoteRun:
         self._wait_for(lambda: ledger.has_ended, timeout_seconds)
         finished = ledger.finished
         if finished is None:
-            cause = f"no end frame in {timeout_seconds:g} s" if ledger.died is None else ledger.died.cause
-            raise AgentLostError(
-                f"{self.name} did not end its session in good order",
-                why=cause,
-                output_title="what it printed",
-                output=self._output_tail.splitlines(),
-            )
+            raise no_good_end(self.name, ledger.died, timeout_seconds, self._output_tail)
         with self._changed:
             wrong_counts = ledger.wrong_counts(finished)
         if wrong_counts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from pytest_dockerci.errors import ExitStatus
+from pytest_dockerci.errors import ExitStatus, UnprovedError
 
 # An internal or usage error says more than a lost environment, that more than an interruption, and so on;
 # the first of these that applies is the run's.
@@ -50,6 +50,18 @@ def missing_proof(proof: Proof) -> str:
         shown = f"{others[0]}, not the image under test {proof.built}"
         return f"a container runs {shown if others[0] else 'no image that the engine knows'}"
     return ""
+
+
+def unproved(proof: Proof) -> UnprovedError | None:
+    """The error of a run that pytest calls green and that has not shown all it has to; None when it has."""
+    lacking = missing_proof(proof)
+    if not lacking:
+        return None
+    return UnprovedError(
+        "the run is not proved to be green",
+        why=lacking,
+        fix="run again; if it happens again, report it with this text",
+    )
 
 
 def exit_status(pytest_status: int, *, ended_by: int | None, failure: int | None, has_leftovers: bool) -> int:

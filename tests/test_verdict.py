@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_dockerci.verdict import Proof, exit_status, missing_proof
+from pytest_dockerci.verdict import Proof, exit_status, missing_proof, unproved
 
 PYTEST = range(6)
 GREEN = Proof(
@@ -45,7 +45,14 @@ GREEN = Proof(
 )
 def test_what_a_green_run_has_to_show(changes: dict[str, object], why: str) -> None:
     """Everything, or it is not green."""
-    assert missing_proof(replace(GREEN, **changes)) == why  # type: ignore[arg-type]
+    proof = replace(GREEN, **changes)  # type: ignore[arg-type]
+    assert missing_proof(proof) == why
+    error = unproved(proof)
+    assert (error is None) == (not why)
+    assert error is None or str(error) == (
+        f"the run is not proved to be green\n  why: {why}\n"
+        "  try: run again; if it happens again, report it with this text"
+    )
 
 
 @pytest.mark.parametrize(

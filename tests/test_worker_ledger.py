@@ -124,6 +124,7 @@ def test_a_pass_has_five_numbers(row: list[float]) -> None:
 def test_a_test_that_is_run_again() -> None:
     """It is due next, and what came of it before is forgotten."""
     it = ledger(0, 1)
+    it.file(report(0))
     it.file(wire.Done(index=0))
     assert it.waiting_after == 0
     it.ask_again(0)
@@ -132,6 +133,9 @@ def test_a_test_that_is_run_again() -> None:
     assert list(it.outstanding) == [0, 1]
     it.file(passed(0))
     it.file(passed(1))
+    again = it.record(0)
+    assert again is not None
+    assert again.reports == []
     assert it.wrong_counts(wire.Finished(exit_status=0, received=3, reported=3)) == ""
 
 
@@ -286,6 +290,26 @@ def test_a_collection() -> None:
     assert (list(whole.rows), whole.items, whole.deselected) == (rows, [2], [1])
     assert (list(whole.reports), whole.digest) == ([(0, {"outcome": "failed"})], "d")
     assert (whole.configured, whole.sides) == (CONFIGURED, SIDES)
+
+
+@pytest.mark.parametrize(
+    ("message", "why"),
+    [
+        (wire.Nodes(rows=[row(1)]), "the collection is not what it has to be: node 1.parent"),
+        (
+            wire.CollectReport(node=1, data={"outcome": "failed"}),
+            "a collection report is on a node that was not described",
+        ),
+        (collected(1), "the collection names a node that it does not describe"),
+    ],
+)
+def test_a_collection_that_is_none(message: wire.Message, why: str) -> None:
+    """What comes of it is refused, whatever came before it."""
+    it = ledger()
+    it.file(wire.Nodes(rows=[row()]))
+    with pytest.raises(wire.WireError) as caught:
+        it.file(message)
+    assert str(caught.value) == why
 
 
 def test_a_collection_that_nobody_configured() -> None:

@@ -92,6 +92,7 @@ def run_in_container(
         raise DockerCIError(
             f"`{' '.join(argv)}` in {name} was cut off",
             why="the container ended, or the engine hung up",
+            fix="see why in the log of its service, or with `docker events`",
             output=output.splitlines(),
         )
     return ExecResult(

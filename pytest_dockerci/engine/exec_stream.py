@@ -152,6 +152,8 @@ def open_exec(
     except (docker.errors.APIError, OSError) as error:
         why = getattr(error, "explanation", None) or str(error)
         raise DockerCIError(
-            f"no command can be started in container {container_id[:12]}", why=str(why)
+            f"no command can be started in container {container_id[:12]}",
+            why=str(why),
+            fix="it has to run: see its log, and whether something stops it",
         ) from error
     return ExecStream(engine, exec_id, container_id, connection, first_bytes)

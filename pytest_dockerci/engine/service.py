@@ -175,7 +175,9 @@ class Service:
             action(self._engine.client.api, self.container_id)
         except docker.errors.APIError as error:
             raise DockerCIError(
-                f'service "{self.name}" could not {verb}', why=str(error.explanation or error)
+                f'service "{self.name}" could not {verb}',
+                why=str(error.explanation or error),
+                fix=f'see dockerci_services["{self.name}"].logs(), and the order of stop, start, pause and unpause',
             ) from error
 
 

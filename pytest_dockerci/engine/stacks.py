@@ -237,7 +237,9 @@ class Stacks:
         ids = stack.container_ids().get(name)
         if not ids:
             raise ServiceNotReadyError(
-                f'service "{name}" has no container', why="it was removed, or never created"
+                f'service "{name}" has no container',
+                why="it was removed, or never created",
+                fix="run again; nobody else may remove the containers of a run",
             )
         return ids[0]
 

@@ -162,7 +162,7 @@ def test_where_few_descriptors_are_allowed(limit: int, lowest: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     os.close(reading)
     os.close(claimed)
-    assert lowest <= claimed < limit
+    assert lowest <= claimed < min(limit, lowest + 40)
     assert claimed != writing
 
 

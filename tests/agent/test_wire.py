@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_dockerci.agent import frames, wire
+from pytest_dockerci.agent.schema import fits
 
 HEADER_BYTES = 16
 EXAMPLES: tuple[wire.Message, ...] = (
@@ -410,6 +411,51 @@ def test_too_much_noise_is_refused() -> None:
     assert scanner.feed(b"x" * frames.MAX_NOISE_BYTES) is None
     with pytest.raises(wire.WireError, match=r"^65537 bytes came, but no agent$"):
         scanner.feed(b"x")
+
+
+# What both ends have to mean by the same number
+
+
+def test_the_numbers_of_the_protocol() -> None:
+    """An index is never taken for one of the words that stand in its place."""
+    assert (wire.PROTOCOL_VERSION, frames.PREAMBLE) == (1, b"\x00dockerci-agent-1\x00")
+    words = (wire.THEN_END, wire.THEN_WAIT, wire.THEN_SESSION)
+    assert words == (-1, -2, -3)
+    assert wire.SHOWN_AS_TEXT == "dockerci_shown_as_text"
+
+
+def test_the_longest_frame() -> None:
+    """It is sent and taken; one byte more is refused, at either end."""
+    longest = bytes(frames.MAX_FRAME_BYTES)
+    decoder = frames.FrameDecoder()
+    decoder.feed(frames.FrameEncoder().frame(longest))
+    [arrived] = decoder.payloads()
+    assert len(arrived) == frames.MAX_FRAME_BYTES == 64 << 20
+    with pytest.raises(wire.WireError, match=r"a frame of 67108865 bytes is too long \(limit 67108864\)"):
+        frames.FrameEncoder().frame(longest + b"x")
+
+
+@pytest.mark.parametrize(
+    ("value", "annotation", "expected"),
+    [
+        ({"a": "b"}, dict[str, str], True),
+        ({"a": 1}, dict[str, str], False),
+        ({"a": 1}, dict[str, Any], True),
+        (True, int, False),
+        ("1", int, False),
+        ([1], list[int], True),
+        (["1"], list[int], False),
+        ([["a"]], list[list[str]], True),
+        ([[1]], list[list[str]], False),
+    ],
+)
+def test_what_fits_a_field(value: Any, annotation: Any, expected: bool) -> None:  # noqa: FBT001
+    """Its elements have to fit as well; the answer is yes or no, nothing else."""
+    typing_form = next(
+        each.type for message in wire.MESSAGES.values() for each in fields(message)
+        if _builtin_form(each.type) == annotation
+    )  # fmt: skip
+    assert fits(value, typing_form) is expected
 
 
 # Properties

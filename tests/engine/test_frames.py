@@ -36,6 +36,20 @@ def test_frames_that_come_whole_are_taken_apart() -> None:
     assert list(Demultiplexer().feed(FRAMES)) == PIECES
 
 
+def test_the_numbers_of_dockers_streams() -> None:
+    """As its documentation has them; standard input's may come as well, from a container with one."""
+    said = b"\x01\0\0\0\0\0\0\x03out" + b"\x02\0\0\0\0\0\0\x03err" + b"\x00\0\0\0\0\0\0\x02in"
+    assert list(Demultiplexer().feed(said)) == [(STDOUT, b"out"), (STDERR, b"err"), (0, b"in")]
+    assert (STDOUT, STDERR) == (1, 2)
+
+
+@pytest.mark.parametrize("header", [b"\x03\0\0\0\0\0\0\x01", b"\x01\0\x01\0\0\0\0\x01"])
+def test_either_half_of_a_header_can_be_wrong(header: bytes) -> None:
+    """The stream's number, or what has to be zero."""
+    with pytest.raises(FrameError, match=f"not a stream of Docker's: header {header.hex()}"):
+        list(Demultiplexer().feed(header + b"x"))
+
+
 def test_frames_that_come_byte_by_byte_are_the_same() -> None:
     """A payload is handed on as it comes."""
     demultiplexer = Demultiplexer()
