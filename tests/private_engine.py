@@ -31,6 +31,7 @@ class PrivateEngine:
 
     Args:
         folder: For its data, on the disk; its path is short enough for a socket's.
+        options: Further ones of dockerd's.
         features: Of its configuration file, ``containerd-snapshotter`` for instance.
 
     Attributes:
@@ -38,8 +39,11 @@ class PrivateEngine:
         address: Where it listens.
     """
 
-    def __init__(self, folder: Path, features: Mapping[str, bool] | None = None) -> None:
+    def __init__(
+        self, folder: Path, options: Sequence[str] = (), features: Mapping[str, bool] | None = None
+    ) -> None:
         self.folder = folder
+        self._options = tuple(options)
         (folder / "daemon.json").write_text(json.dumps({"features": dict(features or {})}))
         self._process: subprocess.Popen[bytes] | None = None
         self.address = f"unix://{folder}/docker.sock"
@@ -72,6 +76,7 @@ class PrivateEngine:
                     f"--data-root={self.folder}/data",
                     f"--exec-root={self.folder}/exec",
                     f"--pidfile={self.folder}/dockerd.pid",
+                    *self._options,
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

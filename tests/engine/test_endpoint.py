@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import http.server
 import json
+import os
+import socket
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -103,6 +110,82 @@ def test_an_engine_that_does_not_answer_is_one_clear_error(host: str, what: str)
         connect_engine({"DOCKER_HOST": host, "PATH": "/nowhere"})
     assert what in str(caught.value)
     assert f"{host} (DOCKER_HOST)" in str(caught.value)
+
+
+def test_a_socket_that_may_not_be_used(tmp_path: Path) -> None:
+    """The text as a whole."""
+    path = tmp_path / "docker.sock"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+        path.chmod(0)
+        with another_user(), pytest.raises(EngineUnreachableError) as caught:
+            connect_engine({"DOCKER_HOST": f"unix://{path}", "PATH": "/nowhere"})
+    assert str(caught.value) == (
+        f"the Docker Engine at unix://{path} (DOCKER_HOST) may not be used\n"
+        "  why: permission denied on its socket\n"
+        "  try: `sudo usermod -aG docker $USER` and log in again, or use rootless Docker"
+    )
+
+
+@contextmanager
+def another_user() -> Iterator[None]:
+    """Root may do anything: for a moment this process is somebody else, as far as files go."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_an_engine_that_is_too_old(tmp_path: Path) -> None:
+    """The text as a whole; a server that says what Docker 20.10 says."""
+    path = tmp_path / "docker.sock"
+    answers = {
+        "/version": {"Version": "20.10.24", "ApiVersion": "1.41", "MinAPIVersion": "1.12"},
+        "/info": {"ID": "x"},
+    }
+    with old_engine(path, answers), pytest.raises(EngineUnreachableError) as caught:
+        connect_engine({"DOCKER_HOST": f"unix://{path}", "PATH": "/nowhere"})
+    assert str(caught.value) == (
+        "Docker Engine 20.10.24 is too old\n"
+        f"  why: unix://{path} (DOCKER_HOST) speaks API 1.41; 1.44 is needed\n"
+        "  try: install Docker Engine 25 or newer"
+    )
+
+
+@contextmanager
+def old_engine(path: Path, answers: dict[str, dict[str, str]]) -> Iterator[None]:
+    """A server on a socket that answers with JSON, whatever version of the API the path names."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            """Answer."""
+            answer = next(text for end, text in answers.items() if self.path.endswith(end))
+            body = json.dumps(answer).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def address_string(self) -> str:
+            """A socket's client has none."""
+            return "a client"
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with socketserver.ThreadingUnixStreamServer(str(path), Handler) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            serving.join()
 
 
 @pytest.mark.parametrize(
