@@ -92,6 +92,8 @@ def test_the_names_in_a_shape() -> None:
         "callspec",
         "wasxfail",
         "_subtest.context",
+        "result",
+        "msg",
         "kwargs",
     } <= STRUCTURE
 
@@ -293,6 +295,7 @@ def test_a_report(data: dict[str, Any]) -> None:
         (report(longrepr={"longrepr": 1}), "report.longrepr"),
         (report(outcome="skipped"), "report.longrepr"),
         (report(outcome="skipped", longrepr="text"), "report.longrepr"),
+        (report(longrepr=[1, 1, "a"]), "report.longrepr"),
         (report(nodeid="a\0"), "report.nodeid"),
         (report(when=1), "report.when"),
         (report(location=["a"]), "report.location"),
@@ -358,6 +361,7 @@ def phase(when: str, outcome: str = "passed", kind: str = "TestReport") -> dict[
         ([phase("setup"), phase("teardown", "failed")], True),
         # what has no place on the host would be lost there
         ([phase("setup"), phase("call"), phase("???", "failed")], True),
+        ([phase("setup"), phase("call"), phase("teardown", "failed")], False),
         ([phase("setup"), phase("call"), phase("???", "passed")], False),
         ([phase("???", "failed")], True),
         ([phase("setup"), phase("call", "odd")], True),

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import http.server
 import json
 import os
 import socket
-import socketserver
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_dockerci.engine.client import connect_engine, parse_version
 from pytest_dockerci.engine.endpoint import find_endpoint
 from pytest_dockerci.errors import EngineUnreachableError
+from socket_server import serving
 
 
 def write_context(folder: Path, name: str, host: str, *, with_tls: bool = False) -> None:
@@ -148,44 +147,17 @@ def test_an_engine_that_is_too_old(tmp_path: Path) -> None:
         "/version": {"Version": "20.10.24", "ApiVersion": "1.41", "MinAPIVersion": "1.12"},
         "/info": {"ID": "x"},
     }
-    with old_engine(path, answers), pytest.raises(EngineUnreachableError) as caught:
+
+    def answer(_method: str, path: str) -> tuple[int, Any]:
+        return 200, next(text for end, text in answers.items() if path.endswith(end))
+
+    with serving(path, answer), pytest.raises(EngineUnreachableError) as caught:
         connect_engine({"DOCKER_HOST": f"unix://{path}", "PATH": "/nowhere"})
     assert str(caught.value) == (
         "Docker Engine 20.10.24 is too old\n"
         f"  why: unix://{path} (DOCKER_HOST) speaks API 1.41; 1.44 is needed\n"
         "  try: install Docker Engine 25 or newer"
     )
-
-
-@contextmanager
-def old_engine(path: Path, answers: dict[str, dict[str, str]]) -> Iterator[None]:
-    """A server on a socket that answers with JSON, whatever version of the API the path names."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            """Answer."""
-            answer = next(text for end, text in answers.items() if self.path.endswith(end))
-            body = json.dumps(answer).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def address_string(self) -> str:
-            """A socket's client has none."""
-            return "a client"
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with socketserver.ThreadingUnixStreamServer(str(path), Handler) as server:
-        serving = threading.Thread(target=server.serve_forever)
-        serving.start()
-        try:
-            yield
-        finally:
-            server.shutdown()
-            serving.join()
 
 
 @pytest.mark.parametrize(

@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
 
 from pytest_dockerci.reaper import program
+from socket_server import serving
 
 LABELS = ["run=r1", "nonce=n1"]
 OWN_ID = "0123456789ab"
@@ -164,3 +167,119 @@ def test_ready_is_said_only_when_the_engine_has_answered(tmp_path: Any) -> None:
     )
     assert process.stdout == b""
     assert b"No such file" in process.stderr.splitlines()[-1]
+
+
+class LivingEngine:
+    """Has things until they are removed; one removal is refused once, another answer is no JSON.
+
+    Attributes:
+        asked: Every request, in order.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.things = {"containers": ["c1", socket.gethostname()], "networks": ["n1"], "volumes": ["v1"]}
+        self._refuses = True
+
+    def __call__(self, method: str, path: str) -> Answer:
+        """Answer a request."""
+        self.asked.append(f"{method} {unquote(path)}")
+        kind, key = (
+            path.partition("?")[0].strip("/").split("/", 1) if path.count("/") > 1 else (path[1:9], "")
+        )
+        if method == "DELETE":
+            if kind == "networks" and self._refuses:
+                self._refuses = False
+                return 403, {"message": "has active endpoints"}
+            self.things[kind].remove(key)
+            return 204, None
+        if kind == "containers":
+            return 200, [{"Id": name} for name in self.things["containers"]]
+        if kind == "networks":
+            return 200, [{"Id": name} for name in self.things["networks"]]
+        return 200, {"Volumes": [{"Name": name} for name in self.things["volumes"]] or None}
+
+
+@pytest.mark.parametrize("ends", [True, False], ids=["hangs up", "falls silent"])
+def test_the_whole_program(tmp_path: Path, *, ends: bool) -> None:
+    """It says that it is ready, does nothing while the host lives, and then removes all but itself."""
+    engine = LivingEngine()
+    path = tmp_path / "docker.sock"
+    plan = {"socket": str(path), "labels": LABELS, "lease_seconds": 60 if ends else 0.5}
+    with (
+        serving(path, engine),
+        subprocess.Popen(
+            [sys.executable, "-I", "-S", str(program.__file__)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as process,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(plan).encode() + b"\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"ready\n"
+        filters = json.dumps({"label": LABELS})
+        listing = [
+            f"GET /containers/json?all=1&filters={filters}",
+            f"GET /networks?filters={filters}",
+            f"GET /volumes?filters={filters}",
+        ]
+        assert engine.asked == listing
+        if ends:
+            time.sleep(0.3)
+            assert engine.asked == listing
+            process.stdin.close()
+        assert process.wait(30) == 0
+    assert engine.things == {"containers": [socket.gethostname()], "networks": [], "volumes": []}
+    removed = [each for each in engine.asked if each.startswith("DELETE")]
+    assert removed == [
+        "DELETE /containers/c1?force=1&v=1",
+        "DELETE /networks/n1",
+        "DELETE /volumes/v1?force=1",
+        "DELETE /networks/n1",
+    ]
+
+
+def test_an_answer_that_is_no_json(tmp_path: Path) -> None:
+    """It counts by its status; a proxy before an engine may write pages of its own."""
+    path = tmp_path / "docker.sock"
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(path))
+    listening.listen()
+
+    def serve() -> None:
+        client, _ = listening.accept()
+        with client:
+            client.recv(4096)
+            client.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 4\r\n\r\nsorr")
+
+    serving_one = threading.Thread(target=serve)
+    serving_one.start()
+    assert program.requester(str(path))("GET", "/x") == (502, None)
+    serving_one.join()
+    listening.close()
+
+
+def test_it_gives_up_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine that keeps something for ever does not keep the reaper for ever; what is left is told."""
+    monkeypatch.setattr(program, "_LONGEST_SECONDS", 0.3)
+    engine = ScriptedEngine((["c1"], [], []))
+    began = time.monotonic()
+    assert program.sweep(engine, LABELS, OWN_ID, pause=lambda _: time.sleep(0.01)) == [("containers", "c1")]
+    assert 0.3 <= time.monotonic() - began < 5
+
+
+def test_how_long_it_waits_between_passes() -> None:
+    """Where something was there, it looks again at once: a network goes when its containers have gone."""
+    pauses: list[float] = []
+    program.sweep(ScriptedEngine((["c1"], [], []), NOTHING), LABELS, OWN_ID, pause=pauses.append)
+    assert pauses == [0.1, 0.7, 0.7, 0.7]
+
+
+@pytest.mark.parametrize("which", ["containers", "networks", "volumes"])
+def test_an_engine_that_lists_nothing_at_all(which: str) -> None:
+    """An empty answer is as good as an empty list."""
+
+    def request(_method: str, path: str) -> Answer:
+        return 200, None if path.startswith(f"/{which}") else {} if path.startswith("/volumes") else []
+
+    assert program.list_things(request, LABELS, OWN_ID) == []
