@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BOOTSTRAP := $(PYTHON) -m bootstrap
 
-.PHONY: help example test test-all benchmark chaos clean
+.PHONY: help example test test-all benchmark chaos mutation clean
 
 help:
 	@echo 'make example   the main job on example_project/: build, start the services, test inside the image'
@@ -10,6 +10,7 @@ help:
 	@echo 'make test-all  the long tests too, and everything again on the newest engine'
 	@echo 'make benchmark ratios to other ways of doing the same, from paired runs; BENCHMARKS=cold for some of them'
 	@echo 'make chaos     faults at random instants, counted, for two hours or more; CHAOS="kills --shard 1/4" for some'
+	@echo 'make mutation  changes to the code, each of which a test has to notice; an hour or more'
 	@echo 'make clean     take away what the other targets keep for their next run'
 
 example:
@@ -29,6 +30,9 @@ benchmark:
 
 chaos:
 	@$(BOOTSTRAP) --images test -- tox run -e chaos -- $(CHAOS)
+
+mutation:
+	@$(BOOTSTRAP) --images test -- tox run -e mutation,handlings
 
 clean:
 	@rm -rf .venv .tox .bootstrap /var/cache/dockerci-bootstrap

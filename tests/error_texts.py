@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest_dockerci
 
 PACKAGE = Path(pytest_dockerci.__file__).parent
-PAGE = PACKAGE.parent / "docs" / "reference" / "errors.md"
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "errors.md"
 _BASE = "DockerCIError"
 _HEAD = """\
 # Errors

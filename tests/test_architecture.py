@@ -243,6 +243,18 @@ def test_a_module_is_named_for_its_job(module: str) -> None:
     assert module.rpartition(".")[2] not in FORBIDDEN_NAMES
 
 
+def test_nothing_listens() -> None:
+    """No port anywhere: what serves is a Unix socket in a folder that only its owner may enter."""
+    serving = {"listen", "bind", "create_server", "TCPServer", "HTTPServer", "start_server"}
+    found = {
+        module
+        for module, file in MODULES.items()
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in serving
+    }
+    assert found == set()
+
+
 HEAVY = (
     "docker",
     "yaml",

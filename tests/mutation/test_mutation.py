@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from mutation.mutants import mutants_of
 from mutation.targets import TARGETS, Target
 
 PACKAGE = Path(pytest_dockerci.__file__).parent
-TREE = PACKAGE.parent
+TREE = Path(__file__).parents[2]
+FAULTS = TREE / "docs" / "explanation" / "faults.md"
 
 
 @pytest.mark.parametrize("handling", HANDLINGS, ids=lambda handling: f"{handling.row} {handling.fault}")
@@ -25,6 +27,20 @@ def test_a_handling_can_be_taken_out(handling: Handling) -> None:
         assert old != new
     file, _, name = handling.test.lstrip("@").partition("::")
     assert f"def {name.partition('[')[0]}" in (TREE / file).read_text()
+
+
+def test_the_table_of_faults_names_what_exists() -> None:
+    """Every test that the page names; every handling that is taken out has its row there."""
+    page = FAULTS.read_text(encoding="utf-8")
+    named = re.findall(r"`((?:\w+/)*test_\w+\.py)(?:::(\w+))?`", page)
+    assert len(named) > 50
+    for file, name in named:
+        assert not name or f"def {name}(" in (TREE / "tests" / file).read_text(), f"{file}::{name}"
+        assert (TREE / "tests" / file).is_file(), file
+    rows = page.partition("## The others")[0]
+    for handling in HANDLINGS:
+        file = handling.test.lstrip("@").removeprefix("tests/").partition("::")[0]
+        assert file in rows or "chaos/" in file, file
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.path)

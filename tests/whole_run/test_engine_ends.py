@@ -83,7 +83,7 @@ def assert_lost(outcome: Outcome, why: str) -> None:
     assert outcome.exit_code == 7, outcome.output
     assert re.search(r"^FAILED tests/test_it.py::test_waits", outcome.output, re.MULTILINE)
     assert re.search(r"^ERROR tests/test_it.py::test_after - not run: ", outcome.output, re.MULTILINE)
-    assert why in outcome.output
+    assert f": {why} (in call)" in outcome.output
     assert "this run leaves something on the engine\n" in outcome.output
     assert "Traceback" not in outcome.output
 
