@@ -97,7 +97,7 @@ HANDLINGS = (
             (
                 "engine/python_probe.py",
                 "except (docker.errors.APIError, requests.exceptions.RequestException) as error:",
-                "except requests.exceptions.RequestException as error:",
+                "except KeyError as error:",
             ),
         ),
     ),

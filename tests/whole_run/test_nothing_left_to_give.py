@@ -65,10 +65,14 @@ def test_the_engines_disk_is_full_while_tests_run(project: Project) -> None:
     """The test that fills it fails, as by hand; the verdicts of all others come, and nothing is left."""
     project.write(
         tests__test_it_py="""\
+            import os
             def test_before(): pass
             def test_fills():
-                with open("/tmp/big", "wb") as file:
-                    while True: file.write(bytes(1 << 20))
+                try:
+                    with open("/tmp/big", "wb") as file:
+                        while True: file.write(bytes(1 << 20))
+                finally:
+                    os.unlink("/tmp/big")
             def test_after(): print("printed")
             """
     )
