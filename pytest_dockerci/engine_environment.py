@@ -52,7 +52,7 @@ def make_environment(
     coverage = find_coverage(config)
     if coverage is not None:
         host_versions["coverage"] = coverage.version
-    engine = connect_engine(os.environ)
+    engine = connect_engine(os.environ, settings.allow)
     nonce = secrets.token_hex(8)
     state_dir = state_directory(os.environ, settings.rootdir)
     last = last_image(state_dir, settings.service)

@@ -26,6 +26,7 @@ OURS = "pytest_dockerci"
 AGENT = f"{OURS}.agent"
 ENGINE = f"{OURS}.engine"
 REAPER = f"{OURS}.reaper"
+RELAY = f"{OURS}.relay"
 DOCKER = ("docker", "testcontainers", "yaml")
 
 # What a module, or all modules below a name, must not import. The longest name counts.
@@ -193,7 +194,8 @@ def test_forbidden_imports(module: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", [module for module in MODULES if is_below(module, AGENT) or is_below(module, REAPER)]
+    "module",
+    [module for module in MODULES if any(is_below(module, tree) for tree in (AGENT, REAPER, RELAY))],
 )
 def test_what_runs_in_a_container_imports_the_standard_library_only(module: str) -> None:
     """And the agent itself; pytest where the suite runs. `dockerci_agent` is its name in the container."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import docker
 import requests
 import requests.exceptions
 
-from pytest_dockerci.errors import DockerCIError
+from pytest_dockerci.errors import DockerCIError, EngineUnreachableError
+
+if TYPE_CHECKING:
+    from pytest_dockerci.engine.ssh_tunnel import SshTunnel
 
 CALL_TIMEOUT_SECONDS = 60
 # One that did not answer once is not given so much time again.
@@ -40,13 +43,19 @@ class Api(docker.APIClient):
 
     Args:
         shown_endpoint: How messages call the engine's address.
+        tunnel: What leads to it; None where nothing does.
         options: As for the SDK's.
     """
 
-    def __init__(self, shown_endpoint: str, **options: Any) -> None:
+    def __init__(self, shown_endpoint: str, tunnel: SshTunnel | None = None, **options: Any) -> None:
         self._shown_endpoint = shown_endpoint
+        self._tunnel = tunnel
         self._is_suspect = False
         super().__init__(**options)
+
+    def merge_environment_settings(self, *arguments: Any, **options: Any) -> Any:
+        """As requests has it, but for the engine's authority: REQUESTS_CA_BUNDLE would win over it (requests 2.32)."""
+        return {**super().merge_environment_settings(*arguments, **options), "verify": self.verify}
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         """Send one request; every one goes through here.
@@ -59,6 +68,7 @@ class Api(docker.APIClient):
         has_own_time = timeout_seconds != CALL_TIMEOUT_SECONDS
         if self._is_suspect and not has_own_time:
             options["timeout"] = _SUSPECT_TIMEOUT_SECONDS
+        breaks = self._mend_tunnel()
         try:
             response = super().send(request, **options)
         except requests.exceptions.ReadTimeout as error:
@@ -67,16 +77,34 @@ class Api(docker.APIClient):
                 raise
             raise EngineLostError(self._shown_endpoint, f"no answer in {options['timeout']} s") from error
         except requests.exceptions.ConnectionError as error:
-            raise EngineLostError(self._shown_endpoint, _cause(error)) from error
+            why = (self._tunnel.broken_since(breaks) if self._tunnel else "") or _cause(error)
+            raise EngineLostError(self._shown_endpoint, why) from error
         self._is_suspect = False
         return response
+
+    def _mend_tunnel(self) -> int:
+        """One that has broken is opened again: what it carried is lost, and the clean-up still gets through."""
+        if self._tunnel is None:
+            return 0
+        try:
+            self._tunnel.open()
+        except EngineUnreachableError as error:
+            raise EngineLostError(self._shown_endpoint, error.why) from error
+        return self._tunnel.breaks
 
 
 class Client(docker.DockerClient):
     """The SDK's client on that; all that its own constructor does is to make an `APIClient`."""
 
-    def __init__(self, shown_endpoint: str, **options: Any) -> None:
-        self.api = Api(shown_endpoint, **options)
+    def __init__(self, shown_endpoint: str, tunnel: SshTunnel | None = None, **options: Any) -> None:
+        self.api = Api(shown_endpoint, tunnel, **options)
+        self._tunnel = tunnel
+
+    def close(self) -> None:
+        """Close its connections, and the tunnel."""
+        super().close()
+        if self._tunnel is not None:
+            self._tunnel.close()
 
 
 def _cause(error: BaseException) -> str:

@@ -19,11 +19,11 @@ class ArchiveWriter:
 
     Args:
         file: Takes it.
-        uid: Owner of everything in it.
-        gid: Group of everything in it.
+        uid: Owner of everything in it; None for each file's own on this machine, 0 for what is none of it.
+        gid: Group of everything in it, likewise.
     """
 
-    def __init__(self, file: IO[bytes], *, uid: int, gid: int) -> None:
+    def __init__(self, file: IO[bytes], *, uid: int | None, gid: int | None) -> None:
         self._tar = tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT)  # noqa: SIM115 - `close` ends it
         self._uid = uid
         self._gid = gid
@@ -52,6 +52,7 @@ class ArchiveWriter:
         info = tarfile.TarInfo(str(path))
         info.mode = stat.S_IMODE(status.st_mode)
         info.mtime = status.st_mtime
+        info.uid, info.gid = status.st_uid, status.st_gid
         if stat.S_ISLNK(status.st_mode):
             info.type = tarfile.SYMTYPE
             info.linkname = str(host_path.readlink())
@@ -83,6 +84,6 @@ class ArchiveWriter:
                 self.add_tree(path / entry.name, host_path, is_left_out=is_left_out)
 
     def _add(self, info: tarfile.TarInfo, file: IO[bytes] | None) -> None:
-        info.uid = self._uid
-        info.gid = self._gid
+        info.uid = info.uid if self._uid is None else self._uid
+        info.gid = info.gid if self._gid is None else self._gid
         self._tar.addfile(info, file)

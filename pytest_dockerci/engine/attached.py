@@ -14,7 +14,9 @@ from pytest_dockerci.engine.client import Engine, attach_engine
 from pytest_dockerci.engine.container import TestContainer
 from pytest_dockerci.engine.exec_stream import ExecStream, open_exec
 from pytest_dockerci.engine.image import ImageUnderTest
+from pytest_dockerci.engine.labels import RunIdentity
 from pytest_dockerci.engine.python_probe import PythonFacts
+from pytest_dockerci.engine.relay import published_ports
 from pytest_dockerci.engine.service import Service, ServiceMap
 from pytest_dockerci.masking import know
 
@@ -34,6 +36,7 @@ def describe_environment(environment: Environment, engine: Engine, workers: int)
     containers = [environment.container(worker) for worker in range(workers)]
     return {
         "engine": engine.facts,
+        "identity": asdict(environment.identity),
         "image": image,
         "services": list(environment.services),
         "containers": [[container.id, container.name] for container in containers],
@@ -62,6 +65,8 @@ class AttachedEnvironment:
         self._containers: Sequence[Sequence[str]] = description["containers"]
         self._ask = ask
         self.image = _image(description["image"])
+        identity = RunIdentity(**description["identity"])
+        self._ports = published_ports(self._engine, identity, lambda: self.image, "")
         self.secret_environ: Mapping[str, str] = description["secret_environ"]
         know(self.secret_environ.values())
         self.services = ServiceMap(description["services"], self._service)
@@ -76,6 +81,7 @@ class AttachedEnvironment:
             note_stop=lambda is_stopped: self._ask(
                 "stopping_service" if is_stopped else "started_service", name
             ),
+            ports=self._ports,
         )
 
     def start(self) -> None:
@@ -98,6 +104,7 @@ class AttachedEnvironment:
     def close(self, *, fast: bool = False) -> tuple[str, ...]:
         """Hang up; what runs on the engine stays, and is nothing that this process left there."""
         del fast
+        self._ports.close()
         self._engine.client.close()
         return ()
 

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
 import docker
-import docker.errors
-import requests.exceptions
-from docker.tls import TLSConfig
 
-from pytest_dockerci.engine.api import CALL_TIMEOUT_SECONDS, Client
 from pytest_dockerci.engine.command import Commands, Completed
-from pytest_dockerci.engine.endpoint import Endpoint, find_endpoint
-from pytest_dockerci.errors import EngineUnreachableError
+from pytest_dockerci.engine.endpoint import Endpoint, find_endpoint, require_safe
+from pytest_dockerci.engine.reaching import open_client
+from pytest_dockerci.errors import DockerCIError, EngineUnreachableError
+
+if TYPE_CHECKING:
+    from pytest_dockerci.engine.ssh_tunnel import SshTunnel
 
 ENGINE_FLOOR = (25, 0)
 API_FLOOR = (1, 44)
 COMPOSE_FLOOR = (2, 24, 4)
 BUILDX_FLOOR = (0, 13)
-_CONNECT_TIMEOUT_SECONDS = 4
-_POOL_SIZE = 64
+_VERSION_TIMEOUT_SECONDS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +31,15 @@ class Engine:
 
     Attributes:
         client: The SDK's client; may be used from any thread.
-        target: Where it listens.
+        target: Where it listens; our own end of the tunnel, for an engine that ssh reaches.
         id: What it calls itself, by whichever address.
-        child_environ: The whole environment for Docker's command line, pinned to this engine.
+        child_environ: The whole environment for Docker's command line, pinned to this engine. Good for as long
+            as this process lives; what outlives it uses `lasting_environ`.
         version: The engine's version.
         api_version: The newest API it speaks, for instance ``(1, 45)``.
         compose_version: Version of ``docker compose``.
         buildx_version: Version of ``docker buildx``.
+        tunnel: What leads to it by ssh.
     """
 
     client: docker.DockerClient
@@ -52,11 +50,26 @@ class Engine:
     api_version: tuple[int, ...]
     compose_version: tuple[int, ...]
     buildx_version: tuple[int, ...]
+    tunnel: SshTunnel | None = field(default=None, repr=False)
 
     @property
     def endpoint(self) -> str:
         """Where it listens, without credentials."""
         return self.target.shown
+
+    def require_unbroken(self) -> None:
+        """Check that nothing was lost on the way: calls get through again, a run does not go on.
+
+        Raises:
+            DockerCIError: The tunnel has broken since it was first opened.
+        """
+        if self.tunnel is not None and (end := self.tunnel.broken_since(0)):
+            raise DockerCIError(f"the connection to the Docker Engine at {self.endpoint} was lost", why=end)
+
+    @property
+    def lasting_environ(self) -> dict[str, str]:
+        """The environment that names this engine to a process that opens a tunnel of its own, if need be."""
+        return self.target.named.child_environ(self.child_environ)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -70,22 +83,35 @@ class Engine:
         }
 
 
-def connect_engine(environ: Mapping[str, str]) -> Engine:
+def connect_engine(environ: Mapping[str, str], allow: frozenset[str] = frozenset()) -> Engine:
     """The engine that the environment names, after it answered and its tools were found.
 
     Args:
         environ: The host's environment.
+        allow: Names of `dockerci_allow`.
 
     Raises:
-        EngineUnreachableError: It does not answer within 5 s, or it or its tools are too old or missing.
+        EngineUnreachableError: It does not answer within 5 s (by ssh 30 s), or it or its tools are too old or
+            missing.
+        SettingsError: It listens on the network without TLS.
     """
-    target = find_endpoint(environ)
-    child_environ = target.child_environ(environ)
+    named = find_endpoint(environ)
+    require_safe(named, allow)
+    client, target, tunnel = open_client(named, environ)
+    try:
+        return _checked_engine(client, target, tunnel, target.child_environ(environ))
+    except BaseException:
+        client.close()
+        raise
+
+
+def _checked_engine(
+    client: docker.DockerClient, target: Endpoint, tunnel: SshTunnel | None, child_environ: dict[str, str]
+) -> Engine:
     commands = Commands(child_environ)
     with ThreadPoolExecutor(max_workers=2) as pool:
         compose = pool.submit(_ask_version, commands, ["docker", "compose", "version", "--short"])
         buildx = pool.submit(_ask_version, commands, ["docker", "buildx", "version"])
-        client = _connect(target)
         answer = client.version()
         version = str(answer["Version"])
         api_version = parse_version(str(answer["ApiVersion"]))
@@ -98,6 +124,7 @@ def connect_engine(environ: Mapping[str, str]) -> Engine:
         return Engine(
             client=client,
             target=target,
+            tunnel=tunnel,
             id=str(client.info()["ID"]),
             child_environ=child_environ,
             version=version,
@@ -121,10 +148,11 @@ def attach_engine(
     Raises:
         EngineUnreachableError: It does not answer any more.
     """
-    target = find_endpoint(environ)
+    client, target, tunnel = open_client(find_endpoint(environ), environ)
     return Engine(
-        client=_connect(target),
+        client=client,
         target=target,
+        tunnel=tunnel,
         id=engine_id,
         child_environ=target.child_environ(environ),
         version=version,
@@ -145,7 +173,7 @@ def _dotted(version: tuple[int, ...]) -> str:
 
 
 def _ask_version(commands: Commands, argv: list[str]) -> Completed:
-    return commands.run(argv, timeout_seconds=_CONNECT_TIMEOUT_SECONDS)
+    return commands.run(argv, timeout_seconds=_VERSION_TIMEOUT_SECONDS)
 
 
 def _checked(name: str, command: str, completed: Completed, floor: tuple[int, ...]) -> tuple[int, ...]:
@@ -163,81 +191,3 @@ def _checked(name: str, command: str, completed: Completed, floor: tuple[int, ..
             f"{name} {_dotted(version)} is too old", why=f"{_dotted(floor)} is needed", fix=fix
         )
     return version
-
-
-def _connect(target: Endpoint) -> docker.DockerClient:
-    if target.scheme not in ("unix", "tcp", "http", "https", "npipe"):
-        raise EngineUnreachableError(
-            f"the engine at {target.shown} cannot be reached",
-            why=f"{target.scheme}:// addresses are not supported",
-            fix="forward its socket, `ssh -nNT -L /tmp/docker.sock:/var/run/docker.sock HOST`, "
-            "and set DOCKER_HOST=unix:///tmp/docker.sock",
-        )
-    try:
-        _knock(target)
-        client = Client(
-            target.shown,
-            base_url=target.url,
-            version="auto",
-            timeout=_CONNECT_TIMEOUT_SECONDS,
-            tls=_tls(target),
-            max_pool_size=_POOL_SIZE,
-        )
-    except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
-        raise _unreachable(target, error) from error
-    client.api.timeout = CALL_TIMEOUT_SECONDS
-    return client
-
-
-def _knock(target: Endpoint) -> None:
-    """Connect and hang up: the system's own error says more than the SDK's, which also leaks its socket.
-
-    Raises:
-        OSError: Nobody listens, or may be spoken to.
-    """
-    parts = urlsplit(target.url)
-    if target.scheme == "unix":
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knocking:
-            knocking.settimeout(_CONNECT_TIMEOUT_SECONDS)
-            knocking.connect(parts.path)
-    elif target.scheme != "npipe":
-        port = parts.port or (2376 if target.certificates else 2375)
-        socket.create_connection((parts.hostname or "localhost", port), _CONNECT_TIMEOUT_SECONDS).close()
-
-
-def _tls(target: Endpoint) -> TLSConfig | bool:
-    folder = target.certificates
-    if folder is None:
-        return target.scheme == "https"
-    pair = (str(folder / "cert.pem"), str(folder / "key.pem"))
-    return TLSConfig(
-        client_cert=pair if Path(pair[0]).exists() else None,
-        ca_cert=str(folder / "ca.pem") if target.verify else None,
-        verify=target.verify,
-    )
-
-
-def _unreachable(target: Endpoint, error: Exception) -> EngineUnreachableError:
-    what = f"no Docker Engine answers at {target.shown}"
-    match error:
-        case PermissionError():
-            return EngineUnreachableError(
-                f"the Docker Engine at {target.shown} may not be used",
-                why="permission denied on its socket",
-                fix="`sudo usermod -aG docker $USER` and log in again, or use rootless Docker",
-            )
-        case FileNotFoundError():
-            return EngineUnreachableError(
-                what,
-                why=f"there is no socket {urlsplit(target.url).path}",
-                fix="install Docker Engine and start it (Docker Desktop: open it); "
-                "`docker context ls` shows where others listen",
-            )
-        case ConnectionRefusedError():
-            return EngineUnreachableError(
-                what, why="connection refused", fix="start it; is `dockerd` running?"
-            )
-        case _:
-            return EngineUnreachableError(
-                what, why=str(error), fix="`docker version` must work in the same shell"
-            )

@@ -22,12 +22,12 @@ from pytest_dockerci.errors import SettingsError
 
 _TIMEOUT_SECONDS = 60.0
 _HOST_NAMESPACE_KEYS = ("network_mode", "pid", "ipc", "uts", "userns_mode", "cgroup")
-_ENGINE_SOCKETS = ("/docker.sock", "/docker_engine", "/containerd.sock", "/podman.sock")
 _FOLDERS_WITH_SOCKETS = ("", "/var", "/var/run", "/run")
 # Each of them is enough to take over the machine. Source: capabilities(7).
 _CAPABILITIES = frozenset(
     {"ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_RAWIO", "SYS_PTRACE", "DAC_READ_SEARCH", "BPF"}
 )
+ENGINE_SOCKETS = ("/docker.sock", "/docker_engine", "/containerd.sock", "/podman.sock")
 _REMOTE = re.compile(r"COMPOSE_EXPERIMENTAL_\w+_REMOTE|oci://|https?://|git@|\.git\b|ssh://")
 
 
@@ -278,7 +278,7 @@ def powers(service: Mapping[str, Any]) -> list[tuple[str, str]]:
     for volume in service.get("volumes") or []:
         source = str(volume.get("source") or "")
         is_of_host = volume.get("type") in ("bind", "npipe")
-        if is_of_host and (source.endswith(_ENGINE_SOCKETS) or source.rstrip("/") in _FOLDERS_WITH_SOCKETS):
+        if is_of_host and (source.endswith(ENGINE_SOCKETS) or source.rstrip("/") in _FOLDERS_WITH_SOCKETS):
             found.append(("docker-socket", f"volumes: {source}"))
     found += [
         ("host-namespaces", f"{key}: host") for key in _HOST_NAMESPACE_KEYS if service.get(key) == "host"

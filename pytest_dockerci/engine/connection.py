@@ -15,7 +15,8 @@ import ssl
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+
+from pytest_dockerci.engine.transport import open_socket
 
 if TYPE_CHECKING:
     from pytest_dockerci.engine.client import Engine
@@ -108,7 +109,7 @@ def upgrade(engine: Engine, path: str, values: Mapping[str, Any]) -> tuple[Conne
         f"POST /v{version}/{path} HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     ).encode() + body
-    plain = _open_socket(engine)
+    plain = open_socket(engine.target, _CONNECT_TIMEOUT_SECONDS)
     try:
         plain.sendall(request)
         _, rest = _read_header(plain)
@@ -130,31 +131,3 @@ def _read_header(plain: socket.socket) -> tuple[bytes, bytes]:
         said = rest.decode("utf-8", "replace").strip()
         raise ConnectionError(f"{header.splitlines()[0].decode('latin-1')} {said}".strip())
     return header, rest
-
-
-def _open_socket(engine: Engine) -> socket.socket:
-    target = engine.target
-    parts = urlsplit(target.url)
-    if target.scheme == "unix":
-        plain = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        plain.settimeout(_CONNECT_TIMEOUT_SECONDS)
-        plain.connect(parts.path)
-        return plain
-    encrypted = target.certificates is not None or target.scheme == "https"
-    port = parts.port or (2376 if encrypted else 2375)
-    plain = socket.create_connection((parts.hostname or "localhost", port), _CONNECT_TIMEOUT_SECONDS)
-    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if not encrypted:
-        return plain
-    return _tls_context(engine).wrap_socket(plain, server_hostname=parts.hostname)
-
-
-def _tls_context(engine: Engine) -> ssl.SSLContext:
-    folder = engine.target.certificates
-    context = ssl.create_default_context(cafile=str(folder / "ca.pem") if folder else None)
-    if not engine.target.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if folder and (folder / "cert.pem").exists():
-        context.load_cert_chain(str(folder / "cert.pem"), str(folder / "key.pem"))
-    return context

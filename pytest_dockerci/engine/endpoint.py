@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pytest_dockerci.errors import EngineUnreachableError
+from pytest_dockerci.errors import EngineUnreachableError, SettingsError
 
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 _PATH_SCHEMES = ("unix", "npipe")
+_PLAIN_SCHEMES = ("tcp", "http")
+_LOOPBACK = re.compile(r"localhost|127\.\d+\.\d+\.\d+|::1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +31,14 @@ class Endpoint:
         source: What named it, for messages.
         certificates: Folder with ``ca.pem``, ``cert.pem`` and ``key.pem``; None without TLS.
         verify: The engine's certificate is checked.
+        tunnel_to: The endpoint that was named, where `url` is our own end of a tunnel to it.
     """
 
     url: str
     source: str
     certificates: Path | None = None
     verify: bool = True
+    tunnel_to: Endpoint | None = None
 
     @property
     def scheme(self) -> str:
@@ -41,14 +46,27 @@ class Endpoint:
         return urlsplit(self.url).scheme
 
     @property
+    def named(self) -> Endpoint:
+        """What the user named: the far end of the tunnel, where this is the near one."""
+        return self.tunnel_to or self
+
+    @property
+    def is_local(self) -> bool:
+        """The engine has this machine's files, and its 127.0.0.1 is this machine's.
+
+        Taken for granted of a local socket alone: a port of this machine may well be forwarded to another one.
+        """
+        return self.named.scheme in _PATH_SCHEMES
+
+    @property
     def shown(self) -> str:
         """The address without credentials, and what named it."""
-        parts = urlsplit(self.url)
-        address = (
-            self.url
-            if parts.scheme in _PATH_SCHEMES
-            else parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-        )
+        url = self.named.url
+        parts = urlsplit(url)
+        userinfo, at, host = parts.netloc.rpartition("@")
+        if parts.scheme == "ssh":  # whose account it is, is half of the address
+            host = f"{userinfo.partition(':')[0]}{at}{host}"
+        address = url if parts.scheme in _PATH_SCHEMES else parts._replace(netloc=host).geturl()
         return f"{address} ({self.source})"
 
     def child_environ(self, environ: Mapping[str, str]) -> dict[str, str]:
@@ -81,6 +99,26 @@ def find_endpoint(environ: Mapping[str, str]) -> Endpoint:
     if current:
         return _from_context(folder, str(current), f"current context in {folder / 'config.json'}")
     return Endpoint(url=DEFAULT_SOCKET, source="default")
+
+
+def require_safe(endpoint: Endpoint, allow: frozenset[str]) -> None:
+    """Check that nobody between here and the engine can read or change what is said.
+
+    Raises:
+        SettingsError: It listens on the network without TLS, and `dockerci_allow` does not say `plain-tcp`.
+
+    Source: Docker documentation, "Protect the Docker daemon socket": whoever reaches such a port is root there.
+    """
+    is_plain = endpoint.scheme in _PLAIN_SCHEMES and endpoint.certificates is None
+    host = urlsplit(endpoint.url).hostname or "localhost"
+    if not is_plain or _LOOPBACK.fullmatch(host) or "plain-tcp" in allow:
+        return
+    raise SettingsError(
+        f"the engine at {endpoint.shown} is not spoken to in clear",
+        why="without TLS, everybody on the way reads and changes what is said, secrets included",
+        fix="use ssh://USER@HOST, or TLS (DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH); "
+        "on a network that is yours alone: dockerci_allow = plain-tcp",
+    )
 
 
 def _from_host(environ: Mapping[str, str], folder: Path) -> Endpoint:

@@ -27,13 +27,15 @@ from pytest_dockerci.engine.compose_model import (
 from pytest_dockerci.engine.environment_plan import EnvironmentPlan
 from pytest_dockerci.engine.events import RunEvents
 from pytest_dockerci.engine.exec_stream import ExecStream, open_exec
-from pytest_dockerci.engine.extra_services import ExtraServices, container_networks
+from pytest_dockerci.engine.extra_services import ExtraServices
 from pytest_dockerci.engine.git_facts import GitFacts, read_git_facts
 from pytest_dockerci.engine.image_source import choose_source
 from pytest_dockerci.engine.images import require_image
 from pytest_dockerci.engine.labels import RunIdentity, folder_name
 from pytest_dockerci.engine.nets import Nets
+from pytest_dockerci.engine.project_copies import ProjectCopies
 from pytest_dockerci.engine.python_suite import PythonSuite
+from pytest_dockerci.engine.relay import published_ports
 from pytest_dockerci.engine.requirements import parse_requirements
 from pytest_dockerci.engine.service import ServiceMap
 from pytest_dockerci.engine.shipper import Shipper
@@ -97,9 +99,11 @@ class Environment:
         self._extras = ExtraServices(engine, self.identity, plan.extra_services)
         self._folder = plan.state_dir / "runs" / plan.run_id
         self._cache = plan.state_dir / "cache"
+        self._copies = ProjectCopies(engine, self.identity, plan.rootdir, progress)
         self._events: RunEvents | None = None
         self._suite: PythonSuite | None = None
         self._command_stack: Stack | None = None
+        self._ports = published_ports(engine, self.identity, lambda: self.image, plan.reaper_image)
 
     def start(self) -> None:
         """Bring everything up, as far as the tests' collection needs it.
@@ -128,12 +132,13 @@ class Environment:
             container_root = self._plan.container_root or workdir
             if self._plan.runs_pytest:
                 self._suite = self._bring_suite(container_root)
+            self._copies.bring()
             self._source.untag_last(self._engine, self._plan.last_image)
             self.image = self._source.under_test(self._image_data, self._build, self._suite, container_root)
             self._start_stacks(self._events)
             self._stacks.watch()
             self._stacks.await_test_containers()
-            self._start_extras()
+            self._extras.start(self._stacks.tested_ids, self._background)
 
     # The steps of `start`, in order
 
@@ -161,7 +166,9 @@ class Environment:
         self._started = () if plan.only_collects else tuple(dict.fromkeys(started))
         self._tested = tuple(tested)
         self._compose_files = compose_files(plan.rootdir, files)
-        require_allowed(self._model, [*self._started, *tested], plan.allow)
+        names = [*self._started, *tested]
+        require_allowed(self._model, names, plan.allow)
+        self._model = self._copies.replace_binds(self._model, names, self._compose_files)
         self._requirements = parse_requirements(plan.requirements, plan.rootdir)
 
     def _bring_images(self, git: Future[GitFacts]) -> None:
@@ -221,13 +228,12 @@ class Environment:
             plan=plan,
             python=self._python,
             facts=self._images.facts,
+            ports=self._ports,
         )
         self.services = self.services_of(0)
-        groups: dict[str, tuple[int, ...]]
+        groups = {self.identity.project: tuple(range(plan.workers if plan.runs_pytest else 0))}
         if plan.per_worker_stacks and plan.runs_pytest:
             groups = {f"{self.identity.project}-gw{worker}": (worker,) for worker in range(plan.workers)}
-        else:
-            groups = {self.identity.project: tuple(range(plan.workers if plan.runs_pytest else 0))}
         self._workers = groups
         for project, workers in groups.items():
             stack = Stack(
@@ -243,15 +249,6 @@ class Environment:
             held = [command_name(each.service, each.number) for each in self._commands_of(project)]
             self._stacks.start(stack, workers, self._started, held)
             self._command_stack = self._command_stack or stack
-
-    def _start_extras(self) -> None:
-        if self._plan.extra_services:
-            networks = [
-                network
-                for container_id in self._stacks.tested_ids()
-                for network in container_networks(self._engine, container_id)
-            ]
-            self._extras.start(list(dict.fromkeys(networks)), self._background)
 
     def _stack_model(self, project: str, services: Sequence[str]) -> dict[str, Any]:
         plan = self._plan
@@ -289,6 +286,8 @@ class Environment:
     def _prepare_late(self, new: tuple[str, ...], stack: Stack) -> None:
         """Make services ready for Compose that are first asked for while tests run."""
         require_allowed(self._model, new, self._plan.allow)
+        self._model = self._copies.replace_binds(self._model, new, self._compose_files)
+        self._copies.bring()
         self._images.bring(new, self._source.names)
         self._started = tuple(dict.fromkeys([*self._started, *new]))
         stack.write(self._resolved, self._stack_model(stack.project, self._started))
@@ -380,6 +379,7 @@ class Environment:
         was_running = self._commands.kill_all()
         if self._events is not None:
             self._events.close()
+        self._ports.close()
         is_quiet = self._background.join(_FAST_JOIN_SECONDS if fast else _JOIN_SECONDS) and not was_running
         left = remove_objects(
             self._engine,

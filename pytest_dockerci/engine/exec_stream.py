@@ -40,6 +40,7 @@ class ExecStream:
         self._demultiplexer = Demultiplexer()
         self._pieces: list[tuple[int, bytes]] = list(self._demultiplexer.feed(first_bytes))
         self._stderr = bytearray()
+        self._breaks = engine.tunnel.breaks if engine.tunnel else 0
 
     def read(self, timeout_seconds: float | None = None) -> bytes:
         """The next bytes of standard output; empty at the end.
@@ -92,7 +93,11 @@ class ExecStream:
 
     def trouble(self) -> str:
         """What is wrong with the container or the engine; empty when nothing is. Takes a few seconds at most."""
-        return trouble_of(self._engine, self.container_id)
+        trouble = trouble_of(self._engine, self.container_id)
+        tunnel = self._engine.tunnel
+        if tunnel is not None and (end := tunnel.broken_since(self._breaks)):
+            return f"the connection to the Docker Engine at {self._engine.endpoint} was lost: {end}"
+        return trouble
 
     def stderr_tail(self) -> str:
         """The last 64 KiB that were read of standard error."""
@@ -137,8 +142,9 @@ def open_exec(
         workdir: None for the container's own.
 
     Raises:
-        DockerCIError: The container is gone or does not run.
+        DockerCIError: The container is gone or does not run, or the tunnel to the engine has broken.
     """
+    engine.require_unbroken()
     try:
         exec_id = engine.client.api.exec_create(
             container_id,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,10 +57,20 @@ class ExtraServices:
                     fix="hand over an object such as testcontainers.core.container.DockerContainer(image)",
                 )
 
-    def start(self, networks: Sequence[str], background: Background) -> None:
-        """Start all of them beside the stack, each in every network under its alias."""
+    def start(self, find_neighbours: Callable[[], Sequence[str]], background: Background) -> None:
+        """Start all of them beside the stack, each under its alias in every network of its neighbours.
+
+        Args:
+            find_neighbours: Gives the ids of the containers that are to reach them; asked only if there are any.
+            background: Starts them.
+        """
         if not self._containers:
             return
+        networks = list(
+            dict.fromkeys(
+                name for each in find_neighbours() for name in container_networks(self._engine, each)
+            )
+        )
         from testcontainers.core.config import testcontainers_config  # noqa: PLC0415 - costs 100 ms
 
         # Its reaper would need an image of its own and the engine's socket; our labels do its work.

@@ -97,7 +97,7 @@ class Reaper:
             self._connection.close()
 
     def _create(self) -> str:
-        *likely, last = sockets_on_engine(self._engine.target.url, sys.platform)
+        *likely, last = sockets_on_engine(self._engine.target.named.url, sys.platform)
         for path in likely:
             with contextlib.suppress(docker.errors.APIError):
                 return self._create_with(path)
@@ -161,9 +161,10 @@ def sockets_on_engine(url: str, platform: str) -> tuple[str, ...]:
     virtual machine, or through a tunnel.
 
     Args:
-        url: The engine's address.
+        url: The engine's address, as the user named it.
         platform: As `sys.platform` has it.
     """
     parts = urlsplit(url)
-    here = (parts.path,) if parts.scheme == "unix" and platform == "linux" else ()
-    return tuple(dict.fromkeys((*here, SOCKET)))
+    is_there = parts.scheme == "ssh" or (parts.scheme == "unix" and platform == "linux")
+    named = (parts.path,) if is_there and parts.path not in ("", "/") else ()
+    return tuple(dict.fromkeys((*named, SOCKET)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import docker.errors
 
@@ -18,7 +17,7 @@ from pytest_dockerci.errors import DockerCIError, SettingsError
 
 if TYPE_CHECKING:
     from pytest_dockerci.engine.client import Engine
-    from pytest_dockerci.engine.endpoint import Endpoint
+    from pytest_dockerci.engine.relay import PublishedPorts
 
 _STOP_TIMEOUT_SECONDS = 10
 
@@ -34,6 +33,7 @@ class Service:
         find_container: Gives the engine's id of its container.
         wait_ready: Blocks until it is ready again.
         note_stop: Told before it is stopped, with True, and with False when it is ready again.
+        ports: How its published ports are reached.
 
     Attributes:
         name: Its name in the Compose file.
@@ -47,12 +47,14 @@ class Service:
         find_container: Callable[[], str],
         wait_ready: Callable[[], None],
         note_stop: Callable[[bool], None],
+        ports: PublishedPorts,
     ) -> None:
         self.name = name
         self._engine = engine
         self._find_container = find_container
         self._wait_ready = wait_ready
         self._note_stop = note_stop
+        self._ports = ports
 
     def __repr__(self) -> str:
         return f"<Service {self.name}>"
@@ -73,13 +75,20 @@ class Service:
             Host and port, for `socket.create_connection` or an address such as ``http://{host}:{port}``.
 
         Raises:
-            DockerCIError: The port is not declared, or the service does not run.
+            DockerCIError: The port is not declared, the service does not run, or it is a UDP port on an engine
+                elsewhere.
         """
         data = self._engine.client.api.inspect_container(self.container_id)
         ports: Mapping[str, list[Mapping[str, str]] | None] = data["NetworkSettings"].get("Ports") or {}
         bindings = ports.get(f"{port}/{protocol}")
         if bindings:
-            return published_host(self._engine.target), int(bindings[0]["HostPort"])
+            if protocol != "tcp" and not self._engine.target.is_local:
+                raise DockerCIError(
+                    f'port {port}/{protocol} of service "{self.name}" cannot be reached from here',
+                    why=f"the engine is at {self._engine.endpoint}, and only TCP is relayed",
+                    fix="test it from inside the container, where services are reached by name",
+                )
+            return self._ports.address(int(bindings[0]["HostPort"]))
         if not data["State"]["Running"]:
             raise DockerCIError(
                 f'service "{self.name}" has no address while it does not run', fix=f"{self.name}.start()"
@@ -193,13 +202,6 @@ def wait_again(service: Service) -> None:
 def note_stop(service: Service, *, is_stopped: bool) -> None:
     """Another process of the run is about to stop a service, or has started it again."""
     service._note_stop(is_stopped)  # noqa: SLF001 - no part of what tests use
-
-
-def published_host(target: Endpoint) -> str:
-    """The address at which the engine's published ports are reached from here."""
-    if target.scheme in ("unix", "npipe"):
-        return "127.0.0.1"
-    return urlsplit(target.url).hostname or "127.0.0.1"
 
 
 class ServiceMap(Mapping[str, Service]):

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pytest_dockerci.engine.compose_model import ComposeModel
     from pytest_dockerci.engine.environment_plan import EnvironmentPlan
     from pytest_dockerci.engine.events import RunEvents
+    from pytest_dockerci.engine.relay import PublishedPorts
     from pytest_dockerci.engine.stack import Stack
     from pytest_dockerci.engine.stack_model import ImageFacts
     from pytest_dockerci.progress import Progress
@@ -51,12 +52,13 @@ class Stacks:
         plan: What the user asked for.
         python: The interpreter in its image; empty where nobody has looked for one.
         facts: Service to what its image says; filled as images come.
+        ports: How published ports are reached.
 
     Attributes:
         test_containers: Worker to its container, once it runs.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a run, each made by somebody else
         self,
         engine: Engine,
         background: Background,
@@ -67,6 +69,7 @@ class Stacks:
         plan: EnvironmentPlan,
         python: str,
         facts: dict[str, ImageFacts],
+        ports: PublishedPorts,
     ) -> None:
         self.test_containers: dict[int, TestContainer] = {}
         self._engine = engine
@@ -79,6 +82,7 @@ class Stacks:
         self._python = python
         self._timeout_seconds = plan.ready_timeout_seconds
         self._facts = facts
+        self._ports = ports
         self._stacks: list[Stack] = []
         self._held: list[str] = []
         self._workers: dict[str, tuple[int, ...]] = {}
@@ -203,6 +207,7 @@ class Stacks:
             find_container=lambda: self._container_id(stack, name),
             wait_ready=lambda: self._wait_again(stack, name),
             note_stop=lambda is_stopped: self._expected.note(stack.project, name, is_stopped=is_stopped),
+            ports=self._ports,
         )
 
     def watch_over(self, tell: Callable[[DockerCIError], None]) -> None:

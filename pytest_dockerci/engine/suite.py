@@ -131,13 +131,18 @@ def suite_mounts(
     return tuple(mounts)
 
 
+def has_subpath(engine: Engine) -> bool:
+    """Engine and Compose can mount a part of a volume, a single file too."""
+    return engine.api_version >= _SUBPATH_API and engine.compose_version >= _SUBPATH_COMPOSE
+
+
 def require_subpath(engine: Engine, files: Sequence[PurePosixPath]) -> None:
     """Check that single files can be laid over the image.
 
     Raises:
         ImageUnusableError: There are some, and the engine or Compose is too old for it.
     """
-    if not files or (engine.api_version >= _SUBPATH_API and engine.compose_version >= _SUBPATH_COMPOSE):
+    if not files or has_subpath(engine):
         return
     names = ", ".join(map(str, files))
     raise ImageUnusableError(

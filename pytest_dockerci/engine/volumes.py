@@ -52,7 +52,7 @@ def has_volume(engine: Engine, name: str) -> bool:
 
 
 def fill_volumes(
-    engine: Engine, identity: RunIdentity, contents: Mapping[str, Fill], *, uid: int, gid: int
+    engine: Engine, identity: RunIdentity, contents: Mapping[str, Fill], *, uid: int | None, gid: int | None
 ) -> None:
     """Put files into volumes, over what they hold, all in one archive.
 
@@ -60,8 +60,8 @@ def fill_volumes(
         engine: The engine.
         identity: Labels the container that carries the volumes.
         contents: Volume to what writes its files: called with the archive and the path of the volume in it.
-        uid: Owner of the files.
-        gid: Their group.
+        uid: Owner of the files; None for what each has on this machine.
+        gid: Their group, likewise.
     """
     if not contents:
         return

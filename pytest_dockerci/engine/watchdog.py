@@ -44,7 +44,7 @@ class Watchdog:
                 stdout=subprocess.DEVNULL,
                 stderr=log,
                 cwd="/",
-                env=dict(engine.child_environ),
+                env=engine.lasting_environ,
                 start_new_session=True,
             )
         assert self._process.stdin is not None  # noqa: S101 - it is a pipe

@@ -9,10 +9,11 @@ import pytest
 
 import pytest_dockerci.agent
 import pytest_dockerci.reaper
+import pytest_dockerci.relay
 
 FILES = sorted(
     file
-    for package in (pytest_dockerci.agent, pytest_dockerci.reaper)
+    for package in (pytest_dockerci.agent, pytest_dockerci.reaper, pytest_dockerci.relay)
     for file in Path(str(package.__file__)).parent.glob("*.py")
 )
 # Newer than Python 3.8: methods, functions and modules that are easily used by habit.

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from pytest_dockerci.engine.client import connect_engine, parse_version
-from pytest_dockerci.engine.endpoint import find_endpoint
-from pytest_dockerci.errors import EngineUnreachableError
+from pytest_dockerci.engine.endpoint import Endpoint, find_endpoint, require_safe
+from pytest_dockerci.errors import EngineUnreachableError, SettingsError
 from socket_server import serving
 
 
@@ -100,7 +100,8 @@ def test_a_broken_configuration_file_is_named(tmp_path: Path) -> None:
     [
         ("unix:///nowhere/docker.sock", "there is no socket /nowhere/docker.sock"),
         ("tcp://127.0.0.1:9", "connection refused"),
-        ("ssh://host", "ssh:// addresses are not supported"),
+        ("ssh://host", "there is no ssh on PATH"),
+        ("fd://host", "fd:// addresses are not supported"),
     ],
 )
 def test_an_engine_that_does_not_answer_is_one_clear_error(host: str, what: str) -> None:
@@ -158,6 +159,52 @@ def test_an_engine_that_is_too_old(tmp_path: Path) -> None:
         f"  why: unix://{path} (DOCKER_HOST) speaks API 1.41; 1.44 is needed\n"
         "  try: install Docker Engine 25 or newer"
     )
+
+
+@pytest.mark.parametrize(
+    ("host", "tls", "allow", "is_safe"),
+    [
+        ("tcp://far:2375", False, "", False),
+        ("http://10.0.0.7:2375", False, "", False),
+        ("tcp://[fe80::1]:2375", False, "", False),
+        ("tcp://127.0.0.1.example.org:2375", False, "", False),
+        ("tcp://far:2375", False, "plain-tcp", True),
+        ("tcp://far:2376", True, "", True),
+        ("tcp://127.0.0.1:2375", False, "", True),
+        ("tcp://[::1]:2375", False, "", True),
+        ("tcp://localhost:2375", False, "", True),
+        ("ssh://far", False, "", True),
+        ("unix:///run/docker.sock", False, "", True),
+    ],
+)
+def test_a_network_in_between_needs_tls(host: str, tls: bool, allow: str, is_safe: bool) -> None:  # noqa: FBT001
+    """Unless it is allowed: whoever is on the way would read and change all of it."""
+    tls_variables = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/certificates"} if tls else {}
+    endpoint = find_endpoint({"DOCKER_HOST": host, **tls_variables})
+    if is_safe:
+        require_safe(endpoint, frozenset([allow]))
+        return
+    with pytest.raises(SettingsError) as caught:
+        require_safe(endpoint, frozenset([allow]))
+    assert str(caught.value) == (
+        f"the engine at {host} (DOCKER_HOST) is not spoken to in clear\n"
+        "  why: without TLS, everybody on the way reads and changes what is said, secrets included\n"
+        "  try: use ssh://USER@HOST, or TLS (DOCKER_TLS_VERIFY=1 and DOCKER_CERT_PATH); "
+        "on a network that is yours alone: dockerci_allow = plain-tcp"
+    )
+
+
+def test_only_a_socket_is_local() -> None:
+    """A port of this machine may be forwarded; a tunnel's own end is a socket and leads elsewhere all the same."""
+    far = find_endpoint({"DOCKER_HOST": "ssh://me:secret@Far:22/run/docker.sock"})
+    near = Endpoint(url="unix:///tmp/x/docker.sock", source="DOCKER_HOST", tunnel_to=far)
+    assert [find_endpoint({"DOCKER_HOST": host}).is_local for host in ("unix:///x", "tcp://127.0.0.1:1")] == [
+        True,
+        False,
+    ]
+    assert (near.is_local, near.scheme, near.named) == (False, "unix", far)
+    assert near.shown == far.shown == "ssh://me@Far:22/run/docker.sock (DOCKER_HOST)"
+    assert near.child_environ({})["DOCKER_HOST"] == "unix:///tmp/x/docker.sock"
 
 
 @pytest.mark.parametrize(

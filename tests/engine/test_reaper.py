@@ -15,6 +15,8 @@ from pytest_dockerci.engine.reaper import SOCKET, sockets_on_engine
         ("unix:///tmp/tunnel.sock", "linux", ("/tmp/tunnel.sock", SOCKET)),  # noqa: S108 - a tunnel's end
         ("unix:///Users/ada/.docker/run/docker.sock", "darwin", (SOCKET,)),
         ("tcp://build.example:2376", "linux", (SOCKET,)),
+        ("ssh://me@build.example", "linux", (SOCKET,)),
+        ("ssh://build.example/run/user/7/docker.sock", "darwin", ("/run/user/7/docker.sock", SOCKET)),
     ],
 )
 def test_where_the_engine_has_its_socket(url: str, platform: str, paths: tuple[str, ...]) -> None:
