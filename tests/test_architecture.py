@@ -246,7 +246,7 @@ def test_a_module_is_named_for_its_job(module: str) -> None:
 
 
 def test_nothing_listens() -> None:
-    """No port anywhere: what serves is a Unix socket in a folder that only its owner may enter."""
+    """No port but the near end of a tunnel to an engine elsewhere, on loopback; what else serves is a socket."""
     serving = {"listen", "bind", "create_server", "TCPServer", "HTTPServer", "start_server"}
     found = {
         module
@@ -254,7 +254,7 @@ def test_nothing_listens() -> None:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Attribute) and node.attr in serving
     }
-    assert found == set()
+    assert found == {f"{ENGINE}.relay"}
 
 
 HEAVY = (
