@@ -90,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle(self) -> None:
         """Answer one connection; one that begins with TLS is told that there is none, as Go's server does."""
-        with contextlib.suppress(OSError, http.client.HTTPException):
+        with contextlib.suppress(OSError, ValueError, http.client.HTTPException):  # it hung up in the middle
             if self.connection.recv(1, socket.MSG_PEEK) == _TLS_HANDSHAKE:
                 self.connection.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n")
                 return

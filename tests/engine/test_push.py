@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -321,12 +322,12 @@ def sweep(engine: Engine, folder: Path, old: str, faults: list[tuple[str, bool, 
     pushes = 0
     with running_registry(folder / "registry") as address, running_proxy(address) as proxy:
         for fault, only_once, step in faults:
-            first, requests = 1, 1
-            while first <= requests:
+            for first in itertools.count(1, step):
                 place = (address, proxy, f"shop/n{pushes}")
                 requests = _push_past(engine, folder / f"n{pushes}", old, place, (fault, first, only_once))
                 pushes += 1
-                first += step
+                if requests < first:  # the push was over before the fault
+                    break
     return pushes
 
 

@@ -71,7 +71,9 @@ def tags_of(address: str, *tags: str) -> dict[str, Manifest | None]:
         link.close()
 
 
-@pytest.mark.parametrize("args", [pytest.param([], id="alone"), pytest.param(["-n", "2"], id="xdist")])
+@pytest.mark.parametrize(
+    "args", [pytest.param([], id="alone"), pytest.param(["-n", "2"], id="xdist", marks=pytest.mark.soak)]
+)
 def test_a_green_run_pushes_what_it_has_tested(
     shop: Project, engine: Engine, address: str, args: list[str]
 ) -> None:
