@@ -191,7 +191,12 @@ class Execution:
         is_events = number == STDOUT and isinstance(self._parser, GoJsonParser)
         if not is_events:
             self._show(_STREAMS[number], text)
-        for line in self._lines[number].feed(text):
+        lines = self._lines[number]
+        has_reader = number == STDOUT and self._parser is not None
+        if not has_reader and not self._line.may_be_in(lines.begun + text):
+            lines.pass_over(text)
+            return
+        for line in lines.feed(text):
             yield from self._take_line(number, line)
 
     def _take_line(self, number: int, line: str) -> Iterator[Case]:

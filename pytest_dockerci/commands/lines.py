@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pytest_dockerci.masking import Mask, StreamMask
 
 MAX_LINE_CHARACTERS = 1 << 20
+_SEEN_CHARACTERS = 8192
 _HEAD_CHARACTERS = 64 << 10
 _TAIL_CHARACTERS = 256 << 10
 
@@ -38,7 +39,6 @@ class Lines:
 
     def __init__(self) -> None:
         self._begun = ""
-        self._is_beyond = False
 
     def feed(self, text: str) -> Iterator[str]:
         """The lines that a piece completes, without their ends."""
@@ -47,6 +47,22 @@ class Lines:
         for part in others:
             yield self._take()
             self._add(part)
+
+    def pass_over(self, text: str) -> None:
+        """Take a piece whose lines, and the one that has begun, nobody wants."""
+        begun, newline, last = text.rpartition("\n")
+        if newline:
+            self._begun = ""
+        self._add(last if newline else begun + last)
+
+    @property
+    def begun(self) -> str:
+        """The ends of the line that has begun: what a word in it, or one that goes on, can be seen by."""
+        return (
+            self._begun
+            if len(self._begun) < _SEEN_CHARACTERS
+            else self._begun[:_SEEN_CHARACTERS] + self._begun[-64:]
+        )
 
     def rest(self) -> Iterator[str]:
         """A last line without an end."""

@@ -29,6 +29,10 @@ class ResultLine:
         self.success = ""
         self.failure = ""
 
+    def may_be_in(self, text: str) -> bool:
+        """False where no line of a text can be one: most texts, at once. Patterns of others can be anywhere."""
+        return self._pattern.pattern != DEFAULT_PATTERN or "SUCCESS" in text or "FAILURE" in text
+
     def feed(self, line: str) -> None:
         """Look at a line; colours in it do not count."""
         text = _COLORS.sub("", line.rstrip("\r\n"))[:_MAX_LINE_CHARACTERS]

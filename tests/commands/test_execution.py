@@ -253,6 +253,19 @@ def test_a_last_test_is_reported_in_a_pause() -> None:
     assert container.is_closed
 
 
+@pytest.mark.parametrize("size", [1, 3, 7, 1000])
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_a_closing_line_is_found_however_it_is_cut(size: int, end: str) -> None:
+    """Between lines that are passed over."""
+    text = ("x" * 50 + "\n") * 20 + "Result: FAILURE!" + end + ("\ny" * 20 if end else "")
+    data = text.encode()
+    pieces = [(1, data[index : index + size]) for index in range(0, len(data), size)]
+    values = CommandEnd(exit_code=0, is_out_of_memory=False, image_id="sha256:built", started_at=0.0)
+    execution = execution_of(Scripted(pieces, values))
+    assert list(execution.cases()) == []
+    assert execution.reasons() == ("it says 'Result: FAILURE!', though its exit code is 0",)
+
+
 def test_pieces_may_be_cut_anywhere() -> None:
     """Byte by byte, the two streams in turns."""
     text = "1..2\nok 1 - grün\nok 2 - b\n".encode()

@@ -32,6 +32,17 @@ def test_lines_do_not_depend_on_cuts(pieces: list[str]) -> None:
     assert found == (whole[:-1] if last_is_empty else whole)
 
 
+@given(cut_texts, cut_texts)
+def test_what_is_passed_over_leaves_the_next_line_whole(passed: list[str], pieces: list[str]) -> None:
+    """Lines that begin in what nobody wants still have their beginning."""
+    lines = Lines()
+    for piece in passed:
+        lines.pass_over(piece)
+    found = [line for piece in pieces for line in lines.feed(piece)]
+    begun = "".join(passed).rpartition("\n")[2]
+    assert found == [line.removesuffix("\r") for line in (begun + "".join(pieces)).split("\n")[:-1]]
+
+
 def test_a_line_without_an_end_is_bounded() -> None:
     """A gigabyte of no line break is no gigabyte of memory."""
     lines = Lines()
