@@ -77,6 +77,10 @@ class SettingsError(DockerCIError):
     exit_status = 4
 
 
+class StateError(DockerCIError):
+    """What a run has to write down on the host cannot be written."""
+
+
 class EngineUnreachableError(DockerCIError):
     """No Docker Engine answers, or it is too old."""
 

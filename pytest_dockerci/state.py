@@ -6,9 +6,12 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from pytest_dockerci.errors import StateError
 
 _OWNER_FILE = "owner.json"
 
@@ -60,6 +63,18 @@ class Lease:
             self._descriptor = -1
 
 
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StateError(
+            f"{folder} cannot be written",
+            why=error.strerror or str(error),
+            fix="make room there, or let XDG_CACHE_HOME name a folder that can be written",
+        ) from error
+
+
 def base_directory(environ: Mapping[str, str]) -> Path:
     """The folder of all projects.
 
@@ -69,16 +84,30 @@ def base_directory(environ: Mapping[str, str]) -> Path:
 
 
 def state_directory(environ: Mapping[str, str], rootdir: Path) -> Path:
-    """The folder of a project, made if it is not there; only its owner may read it."""
+    """The folder of a project, made if it is not there; only its owner may read it.
+
+    Raises:
+        StateError: It cannot be made.
+    """
     key = hashlib.sha256(str(rootdir).encode()).hexdigest()[:12]
     directory = base_directory(environ) / f"{rootdir.name or 'root'}-{key}"
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _told(directory):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     return directory
 
 
 def record_owner(state_dir: Path, run_id: str, nonce: str, engine_id: str) -> Lease:
-    """Write down that this process owns a run on an engine."""
+    """Write down that this process owns a run on an engine.
+
+    Raises:
+        StateError: It cannot be written down; without that, no run begins.
+    """
     folder = state_dir / "runs" / run_id
+    with _told(folder):
+        return _written_owner(folder, nonce, engine_id)
+
+
+def _written_owner(folder: Path, nonce: str, engine_id: str) -> Lease:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = folder / f"{_OWNER_FILE}.new"
     descriptor = os.open(new, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)

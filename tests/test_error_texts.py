@@ -28,6 +28,17 @@ NO_NEXT_STEP = {
     "engine/trouble.py _look": "its class makes the text",
     "engine/waiting.py wait": "the run is ending, and has said why",
     "xdist_worker.py collect": "says what another error says",
+    # a container or a registry is at fault, and what it did is the whole reason
+    "commands/execution.py _look_after_silence": "what the engine says of the container",
+    "commands/hooks.py pytest_sessionfinish": "which commands they are",
+    "commands/selection.py select_commands": "all commands that there are",
+    "engine/command_container.py start": "what became of the container",
+    "engine/command_container.py read_piece": "what is wrong with its output",
+    "engine/command_container.py end": "what became of the container",
+    "engine/push.py require_tested": "what the registry holds",
+    "engine/push.py _require_tested": "what the registry holds",
+    "engine/push.py _push_under_run_tag": "what the engine says",
+    "engine/registry.py data": "what the registry holds",
 }
 
 

@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from pytest_dockerci.state import find_owners, record_owner
+from pytest_dockerci.errors import StateError
+from pytest_dockerci.state import find_owners, record_owner, state_directory
 
 # Owns a run, says so, and waits.
 OWNER = """
@@ -114,3 +116,25 @@ def test_a_folder_that_somebody_has_removed_meanwhile(tmp_path: Path) -> None:
     (owner.folder / "owner.json").unlink()
     assert not owner.is_alive
     lease.release()
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda folder: record_owner(folder / "pytest-dockerci", "r1", "n1", "e1"),
+        lambda folder: state_directory({"XDG_CACHE_HOME": str(folder)}, Path("/srv/shop")),
+    ],
+)
+def test_a_folder_that_cannot_be_written(tmp_path: Path, write: Callable[[Path], object]) -> None:
+    """The text as a whole; without its note, no run begins."""
+    in_the_way = tmp_path / "pytest-dockerci"
+    in_the_way.write_text("a file")
+    with pytest.raises(StateError) as caught:
+        write(tmp_path)
+    what, *others = str(caught.value).splitlines()
+    assert what.startswith(str(in_the_way))
+    assert what.endswith(" cannot be written")
+    assert others == [
+        "  why: Not a directory",
+        "  try: make room there, or let XDG_CACHE_HOME name a folder that can be written",
+    ]

@@ -123,10 +123,26 @@ class Stack:
         return ServiceNotReadyError(
             f"the services {', '.join(services)} could not be started",
             why=why.removeprefix("Error response from daemon: "),
-            fix="`docker compose up` should show the same; correct the Compose file",
+            fix=advice(why),
             output_title="output of docker compose",
             output=lines[:-1],
         )
+
+
+def advice(refusal: str) -> str:
+    """What to try when Compose or the engine refuses to start services. Pure.
+
+    Args:
+        refusal: Their words; those for a network without an address differ between versions of the engine.
+    """
+    if "address pool" in refusal:
+        return (
+            "free some: `docker network ls` shows who has them, `dockerci gc` removes those of dead runs;\n"
+            "or give the engine more (default-address-pools in its daemon.json)"
+        )
+    if "no space left on device" in refusal.lower():
+        return "make room on the engine: `docker system df` shows what is there, `dockerci gc --all` removes our caches"
+    return "`docker compose up` should show the same; correct the Compose file"
 
 
 def observe(engine: Engine, container_id: str) -> Observation:

@@ -11,6 +11,7 @@ from pytest_dockerci.engine.compose_model import ComposeModel, choose_started, p
 from pytest_dockerci.engine.compose_yaml import Override, Reset, difference, write_yaml
 from pytest_dockerci.engine.image_plan import plan_images
 from pytest_dockerci.engine.labels import NONCE, RUN, RunIdentity
+from pytest_dockerci.engine.stack import advice
 from pytest_dockerci.engine.stack_model import (
     ImageFacts,
     StackPlan,
@@ -384,3 +385,28 @@ def test_composes_warnings_are_passed_on_once() -> None:
     """Without its time stamps."""
     line = 'time="2026-11-23" level=warning msg="The \\"X\\" variable is not set."\n'
     assert parse_warnings(line * 2) == ('The "X" variable is not set.',)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "fix"),
+    [
+        (
+            "could not find an available, non-overlapping IPv4 address pool among the defaults",
+            "free some: `docker network ls` shows who has them, `dockerci gc` removes those of dead runs;\n"
+            "or give the engine more (default-address-pools in its daemon.json)",
+        ),
+        (
+            "all predefined address pools have been fully subnetted",
+            "free some: `docker network ls` shows who has them, `dockerci gc` removes those of dead runs;\n"
+            "or give the engine more (default-address-pools in its daemon.json)",
+        ),
+        (
+            "write /var/lib/docker/x: no space left on device",
+            "make room on the engine: `docker system df` shows what is there, `dockerci gc --all` removes our caches",
+        ),
+        ("no such image", "`docker compose up` should show the same; correct the Compose file"),
+    ],
+)
+def test_what_to_try_when_services_cannot_be_started(refusal: str, fix: str) -> None:
+    """By the words of Docker 26 and 28."""
+    assert advice(refusal) == fix

@@ -17,15 +17,18 @@ def test_a_fork_bomb(project: Project) -> None:
     project.write(
         compose_yaml=compose + "    pids_limit: 80\n",
         tests__test_it_py="""\
-            import os
+            import os, time
             def test_before(): pass
             def test_bomb():
-                while True: os.fork()
+                while True:
+                    try: os.fork()
+                    except BlockingIOError: time.sleep(0.01)
             def test_after(): pass
             """,
     )
-    outcome = project.run("-v")
+    outcome = project.run("-v", "-o", "dockerci_test_timeout_seconds=5")
     assert outcome.exit_code == 1, outcome.output
+    assert "timed out after 5 s in call" in outcome.output
     assert outcome.verdicts() == {
         "tests/test_it.py::test_before": "PASSED",
         "tests/test_it.py::test_bomb": "FAILED",
