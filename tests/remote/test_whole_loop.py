@@ -224,6 +224,33 @@ def test_several_containers(far_project: Project, machine: Machine, by: dict[str
 
 
 @pytest.mark.soak
+def test_a_command(far_project: Project, machine: Machine, by: dict[str, str]) -> None:
+    """A suite that is not pytest's, whose image may have no Python: the relay is then one of the reaper's image."""
+    program = 'import socket; socket.create_connection(("cache", 6379), 5); print("Result: SUCCESS!")'
+    far_project.write(
+        pytest_ini=f"""\
+            [pytest]
+            dockerci_service = web
+            testpaths = host
+            dockerci_host_suite = host
+            dockerci_command = python3 -c '{program}'
+            """,
+        host__test_out_py="""\
+            import socket
+
+            def test_address(dockerci_services):
+                with socket.create_connection(dockerci_services["cache"].address(6379), 5) as connection:
+                    connection.sendall(b"PING\\r\\n")
+                    assert connection.recv(100) == b"+PONG\\r\\n"
+            """,
+    )
+    outcome = far_project.run("-v", DOCKERCI_REAPER_IMAGE=PYTHON_IMAGE, **by)
+    assert outcome.exit_code == 0, outcome.output
+    assert outcome.counts() == {"passed": 2}
+    assert ssh_processes(machine) == []
+
+
+@pytest.mark.soak
 @pytest.mark.parametrize("transport", ["tls", "ssh"])
 @pytest.mark.parametrize("is_current", [True, False], ids=["current", "named"])
 def test_contexts(
