@@ -17,6 +17,7 @@ NO_NEXT_STEP = {
     "controller_link.py handle": "carries a defect of ours to another process",
     "controller_link.py ask": "the controller has ended, and has said why",
     "discovery.py record": "only ever asked for by a defect of ours",
+    "engine/api.py _mend_tunnel": "its class makes the text",
     "engine/api.py send": "its class makes the text",
     "engine/command.py _start": "the run is ending, and has said why",
     "engine/exec_stream.py read_piece": "becomes part of the error of whoever reads",
@@ -35,8 +36,8 @@ NO_NEXT_STEP = {
     "engine/command_container.py start": "what became of the container",
     "engine/command_container.py read_piece": "what is wrong with its output",
     "engine/command_container.py end": "what became of the container",
-    "engine/push.py require_tested": "what the registry holds",
-    "engine/push.py _require_tested": "what the registry holds",
+    "engine/tested_manifest.py require_tested": "what the registry holds",
+    "engine/tested_manifest.py _require_tested": "what the registry holds",
     "engine/push.py _push_under_run_tag": "what the engine says",
     "engine/registry.py data": "what the registry holds",
 }

@@ -64,7 +64,11 @@ class Engine:
             DockerCIError: The tunnel has broken since it was first opened.
         """
         if self.tunnel is not None and (end := self.tunnel.broken_since(0)):
-            raise DockerCIError(f"the connection to the Docker Engine at {self.endpoint} was lost", why=end)
+            raise DockerCIError(
+                f"the connection to the Docker Engine at {self.endpoint} was lost",
+                why=end,
+                fix="look at the network, and at ssh and the engine on that machine; then run again",
+            )
 
     @property
     def lasting_environ(self) -> dict[str, str]:

@@ -205,7 +205,9 @@ class ProjectCopies:
             )
         if bind.must_exist and not bind.source.exists():
             raise SettingsError(
-                f'the service "{bind.service}" mounts {bind.source}, which does not exist', why=where
+                f'the service "{bind.service}" mounts {bind.source}, which does not exist',
+                why=where,
+                fix="create it, or correct the path in the Compose file",
             )
         if bind.source.is_file() and not has_subpath(self._engine):
             raise SettingsError(

@@ -7,7 +7,6 @@ tested image, and evidence is attached to it; only then the same bytes are set u
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -24,6 +23,7 @@ from pytest_dockerci.engine.referrers import attach_statement
 from pytest_dockerci.engine.registry import Manifest, RegistryRepository
 from pytest_dockerci.engine.registry_credentials import Credentials, find_credentials
 from pytest_dockerci.engine.registry_link import RegistryLink
+from pytest_dockerci.engine.tested_manifest import missing_part, require_tested
 from pytest_dockerci.errors import PushError, RegistryError
 from pytest_dockerci.evidence import MEDIA_TYPE, PREDICATE_TYPE
 from pytest_dockerci.image_reference import Repository
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 # A registry may take long to store a large layer, and the engine says nothing meanwhile.
 _SILENCE_SECONDS = 600.0
 _MEGABYTE = 1_000_000
-_MAX_MANIFESTS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,77 +218,6 @@ def is_insecure_registry(info: Mapping[str, Any], repository: Repository) -> boo
     return repository.is_loopback or known.get("Secure") is False
 
 
-def require_tested(registry: RegistryRepository, manifest: Manifest, image_id: str) -> str:
-    """Require that a manifest stands for the tested image, and that everything that it names is there.
-
-    A classic image store names an image by the digest of its configuration, a containerd store by the
-    digest of its manifest or index (``docker image inspect``, Engine 28).
-
-    Returns:
-        The digest of the image's configuration; empty for an index.
-
-    Raises:
-        RegistryError: It does not, or something is missing.
-    """
-    try:
-        return _require_tested(registry, manifest, image_id)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise RegistryError(
-            "what the registry holds is no image", why=f"{type(error).__name__}: {error}"
-        ) from error
-
-
-def _require_tested(registry: RegistryRepository, manifest: Manifest, image_id: str) -> str:
-    data = manifest.data
-    if manifest.is_index:
-        if manifest.digest != image_id:
-            raise RegistryError(
-                "the registry holds another image than the tested one",
-                why=f"tested {image_id}, found the index {manifest.digest}",
-            )
-        _require_listed(registry, data)
-        return ""
-    config = data.get("config") or {}
-    if image_id not in (manifest.digest, config.get("digest")):
-        raise RegistryError(
-            "the registry holds another image than the tested one",
-            why=f"tested {image_id}, found {manifest.digest} with the configuration {config.get('digest')}",
-            fix="somebody pushed under this run's tag, or the registry changes what it stores; run again",
-        )
-    _require_blobs(registry, data)
-    return str(config["digest"])
-
-
-def _require_listed(registry: RegistryRepository, index: Mapping[str, Any]) -> None:
-    for entry in list(index.get("manifests") or [])[:_MAX_MANIFESTS]:
-        digest = str(entry.get("digest"))
-        listed = registry.manifest(digest)
-        if listed is None:
-            raise _missing(registry, f"the manifest {digest}, which the index names")
-        if not listed.is_index:
-            _require_blobs(registry, listed.data)
-
-
-def _require_blobs(registry: RegistryRepository, data: Mapping[str, Any]) -> None:
-    """Every layer is there, and there are as many as the configuration says."""
-    config, layers = data.get("config") or {}, list(data.get("layers") or [])
-    content = json.loads(registry.blob(str(config.get("digest"))))
-    expected = (content.get("rootfs") or {}).get("diff_ids") if isinstance(content, dict) else None
-    if expected is not None and len(expected) != len(layers):
-        raise _missing(registry, f"{len(expected) - len(layers)} of {len(expected)} layers in the manifest")
-    for layer in layers:
-        if not registry.has_blob(str(layer.get("digest")), int(layer.get("size") or 0)):
-            raise _missing(registry, f"the layer {layer.get('digest')}, whole")
-
-
-def _missing(registry: RegistryRepository, thing: str) -> RegistryError:
-    return RegistryError(
-        f"the registry {registry.repository.registry} does not have all that it took",
-        why=f"it lacks {thing}",
-        fix="look at the registry's storage, then run again",
-    )
-
-
 def _require_free_versions(registry: RegistryRepository, plan: PushPlan, digest: str) -> None:
     """A version tag never moves to other bytes: it is not there, or stands for these already.
 
@@ -315,7 +243,7 @@ def _read_back(registry: RegistryRepository, tag: str, sent: str) -> Manifest:
     """What the registry has under the run's tag; it has to be what the engine says that it has sent."""
     manifest = registry.manifest(tag)
     if manifest is None:
-        raise _missing(registry, f"the tag {tag}, which the engine has just pushed")
+        raise missing_part(registry, f"the tag {tag}, which the engine has just pushed")
     if sent and manifest.digest != sent:
         raise RegistryError(
             "the registry holds another image than the one that was sent",

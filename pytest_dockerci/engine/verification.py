@@ -58,7 +58,9 @@ def verify_image(reference: Reference, environ: Mapping[str, str]) -> Verificati
             bodies = find_statements(registry, digest, media_type=MEDIA_TYPE, predicate_type=PREDICATE_TYPE)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise RegistryError(
-                f"what is attached to {reference} cannot be read", why=f"{type(error).__name__}: {error}"
+                f"what is attached to {reference} cannot be read",
+                why=f"{type(error).__name__}: {error}",
+                fix="somebody else attached it, or the registry changed it: push the image again from a green run",
             ) from error
     found = [read_statement(body, digest) for body in bodies]
     return Verification(

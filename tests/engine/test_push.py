@@ -21,11 +21,11 @@ from pytest_dockerci.engine.push import (
     PushPlan,
     is_insecure_registry,
     push_image,
-    require_tested,
 )
 from pytest_dockerci.engine.registry import Manifest, RegistryRepository
 from pytest_dockerci.engine.registry_credentials import Credentials
 from pytest_dockerci.engine.registry_link import RegistryLink
+from pytest_dockerci.engine.tested_manifest import require_tested
 from pytest_dockerci.errors import PushError, RegistryError
 from pytest_dockerci.evidence import RunEvidence, statement_of
 from pytest_dockerci.image_reference import Repository

@@ -392,13 +392,17 @@ def test_composes_warnings_are_passed_on_once() -> None:
     [
         (
             "could not find an available, non-overlapping IPv4 address pool among the defaults",
-            "free some: `docker network ls` shows who has them, `dockerci gc` removes those of dead runs;\n"
-            "or give the engine more (default-address-pools in its daemon.json)",
+            (
+                "free some: `docker network ls` shows who has them, `dockerci gc` removes those of dead runs;\n"
+                "or give the engine more (default-address-pools in its daemon.json)"
+            ),
         ),
         (
             "all predefined address pools have been fully subnetted",
-            "free some: `docker network ls` shows who has them, `dockerci gc` removes those of dead runs;\n"
-            "or give the engine more (default-address-pools in its daemon.json)",
+            (
+                "free some: `docker network ls` shows who has them, `dockerci gc` removes those of dead runs;\n"
+                "or give the engine more (default-address-pools in its daemon.json)"
+            ),
         ),
         (
             "write /var/lib/docker/x: no space left on device",
