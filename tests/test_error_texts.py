@@ -36,9 +36,9 @@ NO_NEXT_STEP = {
     "engine/command_container.py start": "what became of the container",
     "engine/command_container.py read_piece": "what is wrong with its output",
     "engine/command_container.py end": "what became of the container",
-    "engine/tested_manifest.py require_tested": "what the registry holds",
-    "engine/tested_manifest.py _require_tested": "what the registry holds",
-    "engine/push.py _push_under_run_tag": "what the engine says",
+    "engine/pushed_image.py require_tested": "what the registry holds",
+    "engine/pushed_image.py _require_tested": "what the registry holds",
+    "engine/engine_push.py push_under_run_tag": "what the engine says",
     "engine/registry.py data": "what the registry holds",
 }
 

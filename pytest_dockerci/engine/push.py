@@ -12,18 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-import docker.auth
-import docker.errors
-import requests.exceptions
-import urllib3.exceptions
-
+from pytest_dockerci.engine.engine_push import EnginePush, push_by_engine
 from pytest_dockerci.engine.images import inspect_image
 from pytest_dockerci.engine.labels import RUN_TAG
+from pytest_dockerci.engine.pushed_image import read_back, require_same, require_tested
 from pytest_dockerci.engine.referrers import attach_statement
 from pytest_dockerci.engine.registry import Manifest, RegistryRepository
 from pytest_dockerci.engine.registry_credentials import Credentials, find_credentials
 from pytest_dockerci.engine.registry_link import RegistryLink
-from pytest_dockerci.engine.tested_manifest import missing_part, require_tested
 from pytest_dockerci.errors import PushError, RegistryError
 from pytest_dockerci.evidence import MEDIA_TYPE, PREDICATE_TYPE
 from pytest_dockerci.image_reference import Repository
@@ -35,7 +31,6 @@ if TYPE_CHECKING:
 
 # A registry may take long to store a large layer, and the engine says nothing meanwhile.
 _SILENCE_SECONDS = 600.0
-_MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +115,15 @@ def push_image(engine: Engine, plan: PushPlan, progress: Progress) -> Pushed:
         ):
             _require_free_versions(registry, plan, "")
             try:
-                sent = _push_under_run_tag(engine, plan, credentials, progress)
-                manifest = _read_back(registry, plan.run_tag, sent)
+                order = EnginePush(
+                    image_id=plan.image_id,
+                    repository=plan.repository,
+                    tag=plan.run_tag,
+                    credentials=credentials,
+                    silence_seconds=plan.silence_seconds,
+                )
+                sent = push_by_engine(engine, order, progress)
+                manifest = read_back(registry, plan.run_tag, sent)
                 config_digest = require_tested(registry, manifest, plan.image_id)
                 statement = plan.make_statement(manifest.digest)
                 evidence = attach_statement(
@@ -172,7 +174,7 @@ def _set_tags(
         if found not in (None, before, manifest) and not tag.is_version:
             overtaken.append(tag.name)
         else:
-            _require_same(registry, tag.name, manifest)
+            require_same(registry, tag.name, manifest)
     return tuple(overtaken)
 
 
@@ -190,7 +192,7 @@ def _drop_run_tag(
     except RegistryError:  # it may have done it all the same
         is_dropped = False
     for tag in tags:
-        _require_same(registry, tag, manifest)
+        require_same(registry, tag, manifest)
     return is_dropped
 
 
@@ -237,106 +239,6 @@ def _require_free_versions(registry: RegistryRepository, plan: PushPlan, digest:
                 why=f"{plan.repository}:{tag.name} is {found.digest}; a version never moves to other bytes",
                 fix="give the commit a new version tag, or leave {version} out of dockerci_push_tags",
             )
-
-
-def _read_back(registry: RegistryRepository, tag: str, sent: str) -> Manifest:
-    """What the registry has under the run's tag; it has to be what the engine says that it has sent."""
-    manifest = registry.manifest(tag)
-    if manifest is None:
-        raise missing_part(registry, f"the tag {tag}, which the engine has just pushed")
-    if sent and manifest.digest != sent:
-        raise RegistryError(
-            "the registry holds another image than the one that was sent",
-            why=f"sent {sent}, found {manifest.digest}",
-            fix="somebody pushed under this run's tag, or the registry changes what it stores; run again",
-        )
-    return manifest
-
-
-def _require_same(registry: RegistryRepository, tag: str, manifest: Manifest) -> None:
-    found = registry.manifest(tag)
-    if found is None or found.body != manifest.body:
-        raise RegistryError(
-            f"{registry.repository}:{tag} is not what was just pushed there",
-            why=f"it is {'gone' if found is None else found.digest}, not {manifest.digest}",
-            fix="another run may have pushed the same tag just now; run again",
-        )
-
-
-def _push_under_run_tag(engine: Engine, plan: PushPlan, credentials: Credentials, progress: Progress) -> str:
-    """Have the engine push; the digest of the manifest that it has sent, empty where it does not say."""
-    api = engine.client.api
-    name = str(plan.repository)
-    failed = f"the engine could not push to {plan.repository}"
-    try:
-        api.tag(plan.image_id, name, plan.run_tag)
-        try:
-            return _stream_push(engine, plan, credentials, progress, failed)
-        finally:
-            with contextlib.suppress(docker.errors.APIError):
-                api.remove_image(f"{name}:{plan.run_tag}", noprune=True)
-    except docker.errors.APIError as error:
-        raise RegistryError(failed, why=str(error.explanation or error)) from error
-    except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
-        is_silent = isinstance(error, (requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError))
-        why = f"it said nothing for {plan.silence_seconds:g} s" if is_silent else f"it hung up: {error}"
-        raise RegistryError(failed, why=why, fix="look at the registry, then run again") from error
-
-
-def _stream_push(
-    engine: Engine, plan: PushPlan, credentials: Credentials, progress: Progress, failed: str
-) -> str:
-    api: Any = engine.client.api
-    header = docker.auth.encode_header(dict(credentials.for_engine))
-    # `APIClient.push` has no time-out of its own: it takes the one of short calls.
-    response = api._post_json(  # noqa: SLF001 - see above
-        api._url("/images/{0}/push", str(plan.repository)),  # noqa: SLF001 - as above
-        None,
-        headers={"X-Registry-Auth": header},
-        params={"tag": plan.run_tag},
-        stream=True,
-        timeout=plan.silence_seconds,
-    )
-    meter, sent = PushMeter(), ""
-    with response:
-        api._raise_for_status(response)  # noqa: SLF001 - as above
-        for event in api._stream_helper(response, decode=True):  # noqa: SLF001 - as above
-            if "error" in event:
-                raise RegistryError(failed, why=str(event["error"]), fix=_advice(str(event["error"]), plan))
-            sent = str((event.get("aux") or {}).get("Digest") or sent)
-            shown = meter.feed(event)
-            if shown:
-                progress.status(f"pushing to {plan.repository}: {shown}")
-    return sent
-
-
-def _advice(said: str, plan: PushPlan) -> str:
-    lowered = said.lower()
-    if any(
-        word in lowered for word in ("denied", "unauthorized", "authentication", "forbidden", "no basic auth")
-    ):
-        registry = plan.repository.registry
-        return f"`docker login {registry}` as an account that may push to {plan.repository.path}"
-    return "look at the network and at the registry, then run again; to repeat is safe"
-
-
-class PushMeter:
-    """Adds up the layers of one push."""
-
-    def __init__(self) -> None:
-        self._layers: dict[str, tuple[int, int]] = {}
-
-    def feed(self, event: Mapping[str, Any]) -> str:
-        """How far it is, ``1.2 of 30.5 MB``, when the event says something about that; else empty."""
-        detail = event.get("progressDetail") or {}
-        layer = str(event.get("id") or "")
-        if event.get("status") != "Pushing" or not layer or not detail.get("total"):
-            return ""
-        total = int(detail["total"])
-        self._layers[layer] = (min(int(detail.get("current") or 0), total), total)
-        current = sum(done for done, _ in self._layers.values())
-        whole = sum(size for _, size in self._layers.values())
-        return f"{current / _MEGABYTE:.1f} of {whole / _MEGABYTE:.1f} MB"
 
 
 def _push_error(plan: PushPlan, begun: Sequence[str], error: RegistryError) -> PushError:

@@ -15,17 +15,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fault_proxy import CUT, HANG, LOST, FaultProxy, running_proxy
-from pytest_dockerci.engine.push import (
-    Pushed,
-    PushMeter,
-    PushPlan,
-    is_insecure_registry,
-    push_image,
-)
+from pytest_dockerci.engine.engine_push import PushMeter
+from pytest_dockerci.engine.push import Pushed, PushPlan, is_insecure_registry, push_image
+from pytest_dockerci.engine.pushed_image import require_tested
 from pytest_dockerci.engine.registry import Manifest, RegistryRepository
 from pytest_dockerci.engine.registry_credentials import Credentials
 from pytest_dockerci.engine.registry_link import RegistryLink
-from pytest_dockerci.engine.tested_manifest import require_tested
 from pytest_dockerci.errors import PushError, RegistryError
 from pytest_dockerci.evidence import RunEvidence, statement_of
 from pytest_dockerci.image_reference import Repository
@@ -263,7 +258,7 @@ def test_a_version_that_is_overtaken_is_an_error(engine: Engine, address: str, o
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        pytest.param({"layers": []}, "it lacks 1 of 1 layers in the manifest", id="no layers"),
+        pytest.param({"layers": []}, "it lacks a manifest of 1 layers: it has one of 0", id="no layers"),
         pytest.param({"layers": ["x"]}, "AttributeError: ", id="no layers that could be one"),
         pytest.param({"config": None}, "with the configuration None", id="no configuration"),
         pytest.param(

@@ -12,6 +12,31 @@ from pytest_dockerci.errors import RegistryError
 _MAX_MANIFESTS = 64
 
 
+def read_back(registry: RegistryRepository, tag: str, sent: str) -> Manifest:
+    """What the registry has under the run's tag; it has to be what the engine says that it has sent."""
+    manifest = registry.manifest(tag)
+    if manifest is None:
+        raise _missing(registry, f"the tag {tag}, which the engine has just pushed")
+    if sent and manifest.digest != sent:
+        raise RegistryError(
+            "the registry holds another image than the one that was sent",
+            why=f"sent {sent}, found {manifest.digest}",
+            fix="somebody pushed under this run's tag, or the registry changes what it stores; run again",
+        )
+    return manifest
+
+
+def require_same(registry: RegistryRepository, tag: str, manifest: Manifest) -> None:
+    """A tag stands for exactly these bytes."""
+    found = registry.manifest(tag)
+    if found is None or found.body != manifest.body:
+        raise RegistryError(
+            f"{registry.repository}:{tag} is not what was just pushed there",
+            why=f"it is {'gone' if found is None else found.digest}, not {manifest.digest}",
+            fix="another run may have pushed the same tag just now; run again",
+        )
+
+
 def require_tested(registry: RegistryRepository, manifest: Manifest, image_id: str) -> str:
     """Require that a manifest stands for the tested image, and that everything that it names is there.
 
@@ -58,7 +83,7 @@ def _require_listed(registry: RegistryRepository, index: Mapping[str, Any]) -> N
         digest = str(entry.get("digest"))
         listed = registry.manifest(digest)
         if listed is None:
-            raise missing_part(registry, f"the manifest {digest}, which the index names")
+            raise _missing(registry, f"the manifest {digest}, which the index names")
         if not listed.is_index:
             _require_blobs(registry, listed.data)
 
@@ -69,16 +94,13 @@ def _require_blobs(registry: RegistryRepository, data: Mapping[str, Any]) -> Non
     content = json.loads(registry.blob(str(config.get("digest"))))
     expected = (content.get("rootfs") or {}).get("diff_ids") if isinstance(content, dict) else None
     if expected is not None and len(expected) != len(layers):
-        raise missing_part(
-            registry, f"{len(expected) - len(layers)} of {len(expected)} layers in the manifest"
-        )
+        raise _missing(registry, f"a manifest of {len(expected)} layers: it has one of {len(layers)}")
     for layer in layers:
         if not registry.has_blob(str(layer.get("digest")), int(layer.get("size") or 0)):
-            raise missing_part(registry, f"the layer {layer.get('digest')}, whole")
+            raise _missing(registry, f"the layer {layer.get('digest')}, whole")
 
 
-def missing_part(registry: RegistryRepository, thing: str) -> RegistryError:
-    """The error of a registry that has lost a part of what was pushed to it."""
+def _missing(registry: RegistryRepository, thing: str) -> RegistryError:
     return RegistryError(
         f"the registry {registry.repository.registry} does not have all that it took",
         why=f"it lacks {thing}",
