@@ -78,7 +78,9 @@ def test_a_green_run_pushes_what_it_has_tested(
     shop: Project, engine: Engine, address: str, args: list[str]
 ) -> None:
     """Under commit, build number, version and `latest`; and leaves what is needed to deploy it."""
-    outcome = shop.run(f"--dockerci-push={address}/shop/web", *args, BUILD_NUMBER="812")
+    page, outputs = shop.root.parent / "page.md", shop.root.parent / "outputs"
+    github = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(page), "GITHUB_OUTPUT": str(outputs)}
+    outcome = shop.run(f"--dockerci-push={address}/shop/web", *args, BUILD_NUMBER="812", **github)
     assert outcome.exit_code == 0, outcome.output
     commit_tag = git(shop, "rev-parse", "HEAD")[:12]
     [name] = [
@@ -99,6 +101,8 @@ def test_a_green_run_pushes_what_it_has_tested(
     release = json.loads((folder / "release.json").read_text())
     assert release["image"] == f"{address}/shop/web@{manifest.digest}"
     assert release["tests"] == {"passed": 1, "skipped": 0, "xfailed": 0, "failed": 0}
+    assert outputs.read_text() == (folder / "github-output.txt").read_text()
+    assert f"| pushed | <code>{address}/shop/web@{manifest.digest}</code> as " in page.read_text()
     statement = json.loads((folder / "evidence.intoto.json").read_text())
     assert statement["predicate"]["passedTests"] == ["tests/test_shop.py::test_one"]
     verified = subprocess.run(
