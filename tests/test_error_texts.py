@@ -38,7 +38,7 @@ NO_NEXT_STEP = {
     "engine/command_container.py end": "what became of the container",
     "engine/pushed_image.py require_tested": "what the registry holds",
     "engine/pushed_image.py _require_tested": "what the registry holds",
-    "engine/engine_push.py push_under_run_tag": "what the engine says",
+    "engine/engine_push.py push_by_engine": "what the engine says",
     "engine/registry.py data": "what the registry holds",
 }
 
