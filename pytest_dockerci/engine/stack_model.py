@@ -212,6 +212,9 @@ def _command_service(
     result = _stand_in(service, plan, plan.built.get(command.service) or str(service.get("image")), environ)
     if "entrypoint" in service:
         result["entrypoint"] = service["entrypoint"]
+    if "logging" not in service:
+        # Its streams are attached; the engine's copy would only slow down one that prints much.
+        result["logging"] = {"driver": "none"}
     return {**result, "command": [escape_dollars(word) for word in command.argv]}
 
 
