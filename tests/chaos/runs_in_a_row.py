@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+# pytest-rerunfailures 16.7 leaves a thread and a socket with each run, whatever runs.
+_ARGUMENTS = ["-p", "no:cacheprovider", "-p", "no:rerunfailures", "-s"]
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -44,7 +46,7 @@ def main(count: int) -> None:
     for _ in range(count):
         output = io.StringIO()
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
-            status = int(pytest.main(["-p", "no:cacheprovider", "-s"]))
+            status = int(pytest.main(_ARGUMENTS))
         line = {"status": status, "output": "" if status == 0 else output.getvalue()[-3000:], "held": _held()}
         answers.write(json.dumps(line) + "\n")
         answers.flush()

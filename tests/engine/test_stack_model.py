@@ -387,22 +387,22 @@ def test_composes_warnings_are_passed_on_once() -> None:
     assert parse_warnings(line * 2) == ('The "X" variable is not set.',)
 
 
+FREE_ADDRESSES = (
+    "free some: `docker network ls` shows who has them, `dockerci gc` removes those of dead runs;\n"
+    "or give the engine more (default-address-pools in its daemon.json)"
+)
+
+
 @pytest.mark.parametrize(
     ("refusal", "fix"),
     [
         (
             "could not find an available, non-overlapping IPv4 address pool among the defaults",
-            (
-                "free some: `docker network ls` shows who has them, `dockerci gc` removes those of dead runs;\n"
-                "or give the engine more (default-address-pools in its daemon.json)"
-            ),
+            FREE_ADDRESSES,
         ),
         (
             "all predefined address pools have been fully subnetted",
-            (
-                "free some: `docker network ls` shows who has them, `dockerci gc` removes those of dead runs;\n"
-                "or give the engine more (default-address-pools in its daemon.json)"
-            ),
+            FREE_ADDRESSES,
         ),
         (
             "write /var/lib/docker/x: no space left on device",
