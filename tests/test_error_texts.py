@@ -40,6 +40,10 @@ NO_NEXT_STEP = {
     "engine/pushed_image.py _require_tested": "what the registry holds",
     "engine/engine_push.py push_by_engine": "what the engine says",
     "engine/registry.py data": "what the registry holds",
+    "engine/verification.py verify_image": "what the registry holds",
+    "engine/api.py _mend_tunnel": "its class makes the text",
+    "engine/client.py require_unbroken": "how the connection ended",
+    "engine/project_copies.py _require_ours": "which line of the Compose file",
 }
 
 
