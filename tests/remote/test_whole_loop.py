@@ -85,6 +85,19 @@ def far_project(project: Project, machine: Machine) -> Project:
     return project
 
 
+PING = """\
+    import socket
+
+    import pytest
+
+    @pytest.mark.parametrize("number", [1, 2, 3])
+    def test_address(dockerci_services, number):
+        with socket.create_connection(dockerci_services["cache"].address(6379), 5) as connection:
+            connection.sendall(b"PING\\r\\n")
+            assert connection.recv(100) == b"+PONG\\r\\n"
+    """
+
+
 def ssh_processes(machine: Machine) -> list[int]:
     """The ssh of this machine's runs, with what they are tied to."""
     return processes_of(f"-F {machine.folder}/ssh_config")
@@ -207,9 +220,10 @@ def test_the_other_machine_falls_silent(far_project: Project, machine: Machine) 
 @pytest.mark.soak
 def test_workers_of_xdist(far_project: Project, machine: Machine, by: dict[str, str]) -> None:
     """Each reaches the engine by itself, and services by the same relay."""
+    far_project.write(host__test_out_py=PING)
     outcome = far_project.run("-v", "-n", "2", **by)
     assert outcome.exit_code == 0, outcome.output
-    assert outcome.counts() == {"passed": 5}
+    assert outcome.counts() == {"passed": 6}
     assert ssh_processes(machine) == []
 
 
@@ -235,18 +249,11 @@ def test_a_command(far_project: Project, machine: Machine, by: dict[str, str]) -
             dockerci_host_suite = host
             dockerci_command = python3 -c '{program}'
             """,
-        host__test_out_py="""\
-            import socket
-
-            def test_address(dockerci_services):
-                with socket.create_connection(dockerci_services["cache"].address(6379), 5) as connection:
-                    connection.sendall(b"PING\\r\\n")
-                    assert connection.recv(100) == b"+PONG\\r\\n"
-            """,
+        host__test_out_py=PING,
     )
     outcome = far_project.run("-v", DOCKERCI_REAPER_IMAGE=PYTHON_IMAGE, **by)
     assert outcome.exit_code == 0, outcome.output
-    assert outcome.counts() == {"passed": 2}
+    assert outcome.counts() == {"passed": 4}
     assert ssh_processes(machine) == []
 
 
