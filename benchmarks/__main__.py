@@ -7,10 +7,36 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import cold_run, many_tests, paired, unused, workers
-from benchmarks.page import table, write_page
+from benchmarks import (
+    cold_run,
+    huge_output,
+    listing,
+    many_tests,
+    memory,
+    paired,
+    seeded_run,
+    tear_down,
+    unchanged_image,
+    unused,
+    warm_run,
+    workers,
+)
+from benchmarks.page import regressions, table, write_page, write_ratios
 
-BENCHMARKS = {module.BENCHMARK.name: module.BENCHMARK for module in (cold_run, many_tests, workers, unused)}
+MODULES = (
+    cold_run,
+    seeded_run,
+    warm_run,
+    many_tests,
+    memory,
+    workers,
+    huge_output,
+    unchanged_image,
+    unused,
+    listing,
+    tear_down,
+)
+BENCHMARKS = {module.BENCHMARK.name: module.BENCHMARK for module in MODULES}
 
 
 def main() -> int:
@@ -25,6 +51,8 @@ def main() -> int:
     )
     parser.add_argument("--rounds", type=int, help="how often each subject runs")
     parser.add_argument("--page", type=Path, help="write the table and its chart there (a Markdown file)")
+    parser.add_argument("--ratios", type=Path, help="write the ratios there, for a later --check")
+    parser.add_argument("--check", type=Path, help="fail where a ratio is worse than the one in this file")
     options = parser.parse_args()
     unknown = [name for name in options.names if name not in BENCHMARKS]
     if unknown:
@@ -38,6 +66,12 @@ def main() -> int:
     print(table(results))
     if options.page is not None:
         write_page(options.page, results)
+    if options.ratios is not None:
+        write_ratios(options.ratios, results)
+    if options.check is not None:
+        worse = regressions(options.check, results)
+        print(*worse, sep="\n")
+        return 1 if worse else 0
     return 0 if all(result.is_kept for result in results) else 1
 
 

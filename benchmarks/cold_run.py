@@ -87,9 +87,24 @@ OURS = "[pytest]\ndockerci_service = web\ntestpaths = tests\n"
 
 def prepare(folder: Path) -> Sequence[Subject]:
     """Four projects with the same stack, each on its own way."""
+    others = prepare_others(folder)
+    ours = make_ours(folder)
+    return [
+        Subject(name="pytest-dockerci", measure=lambda: seconds_of((*PYTEST, "-p", "no:docker"), ours)),
+        *others,
+    ]
+
+
+def make_ours(folder: Path, compose: str = COMPOSE) -> Path:
+    """The project as pytest-dockerci runs it."""
+    files = {"compose.yaml": compose, "Dockerfile": DOCKERFILE, "pytest.ini": OURS}
+    return write(folder / "ours", {**files, "tests/test_in_image.py": IN_THE_IMAGE})
+
+
+def prepare_others(folder: Path) -> Sequence[Subject]:
+    """The same without pytest-dockerci: three ways."""
     base = write(folder / "base", {"compose.yaml": COMPOSE, "Dockerfile": DOCKERFILE})
     suites = {
-        "ours": {"pytest.ini": OURS, "tests/test_in_image.py": IN_THE_IMAGE},
         "script": {"run.sh": SCRIPT, "tests/test_in_image.py": IN_THE_IMAGE, "pytest.ini": "[pytest]\n"},
         "testcontainers": {"pytest.ini": "[pytest]\n", "test_host.py": WITH_TESTCONTAINERS},
         "pytest_docker": {"pytest.ini": "[pytest]\n", "test_host.py": WITH_PYTEST_DOCKER},
@@ -99,9 +114,6 @@ def prepare(folder: Path) -> Sequence[Subject]:
         write(folder / name, files)
     pytest_alone = (*PYTEST, "-p", "no:dockerci", "-p", "no:docker")
     return [
-        Subject(
-            name="pytest-dockerci", measure=lambda: seconds_of((*PYTEST, "-p", "no:docker"), folder / "ours")
-        ),
         Subject(name="shell script", measure=lambda: seconds_of(("sh", "run.sh"), folder / "script")),
         Subject(name="testcontainers", measure=lambda: seconds_of(pytest_alone, folder / "testcontainers")),
         Subject(

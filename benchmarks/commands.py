@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -36,6 +38,38 @@ def seconds_of(argv: Sequence[str], folder: Path, environ: Mapping[str, str] | N
     if completed.returncode:
         raise RuntimeError(f"{' '.join(argv)} ended with {completed.returncode}\n{completed.stdout[-4000:]}")
     return seconds
+
+
+def peak_mebibytes_of(argv: Sequence[str], folder: Path, environ: Mapping[str, str] | None = None) -> float:
+    """Run a command to its end; the most memory that its process had resident, in MiB.
+
+    Raises:
+        RuntimeError: It failed.
+    """
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            argv,
+            cwd=folder,
+            env={**os.environ, **(environ or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            output.seek(0)
+            said = output.read()[-4000:].decode("utf-8", "replace")
+            raise RuntimeError(f"{' '.join(argv)} ended with {process.returncode}\n{said}")
+    return usage.ru_maxrss / 1024
+
+
+def phase_seconds(folder: Path, phase: str, *, less: str = "") -> float:
+    """Run pytest in a project of ours; how long one phase took, less a part of it, as the run's report says."""
+    seconds_of((*PYTEST, "-p", "no:docker", "--dockerci-report=report"), folder)
+    document = json.loads((folder / "report" / "phases.json").read_text(encoding="utf-8"))
+    signs = {phase: 1, less: -1}
+    return sum(signs.get(each["name"], 0) * float(each["seconds"]) for each in document["phases"])
 
 
 def write(folder: Path, files: Mapping[str, str]) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import time
@@ -10,7 +11,11 @@ from pathlib import Path
 
 from benchmarks.paired import Result
 
-_HEAD = ("what", "ours", "others", "ratio", "limit", "kept")
+_HEAD = ("what", "ours", "others", "ratio", "limit", "goal", "kept")
+
+
+# Ratios of paired medians vary by less than this from one measurement to the next.
+_TOLERATED = 1.25
 
 
 def table(results: Sequence[Result]) -> str:
@@ -22,15 +27,39 @@ def table(results: Sequence[Result]) -> str:
 def _row(result: Result) -> tuple[str, ...]:
     unit = result.benchmark.unit
     (ours, our_median), *others = result.medians.items()
-    limit = result.benchmark.limit
+    limit, goal, most = result.benchmark.limit, result.benchmark.goal, result.benchmark.most
+    limits = [] if limit is None else [f"{limit:.2f}"]
+    limits += [] if most is None else [f"{most:g} {unit}"]
     return (
         result.benchmark.title,
         f"{ours} {our_median:.2f} {unit}",
         ", ".join(f"{name} {median:.2f} {unit}" for name, median in others),
         f"{result.ratio:.2f}",
-        "" if limit is None else f"{limit:.2f}",
+        ", ".join(limits),
+        "" if goal is None else f"{goal:.2f}",
         "yes" if result.is_kept else "no",
     )
+
+
+def write_ratios(file: Path, results: Sequence[Result]) -> None:
+    """Write down what later measurements are compared with."""
+    ratios = {result.benchmark.name: round(result.ratio, 4) for result in results}
+    file.write_text(json.dumps(ratios, indent=1) + "\n", encoding="utf-8")
+
+
+def regressions(file: Path, results: Sequence[Result]) -> list[str]:
+    """What has become slower than it was, by its ratio to the others: times depend on the machine.
+
+    Args:
+        file: Written by `write_ratios`.
+        results: Measured now.
+    """
+    before = json.loads(file.read_text(encoding="utf-8"))
+    return [
+        f"{name}: {result.ratio:.2f} of the best other, it was {before[name]:.2f}"
+        for result in results
+        if (name := result.benchmark.name) in before and result.ratio > before[name] * _TOLERATED
+    ]
 
 
 def write_page(page: Path, results: Sequence[Result]) -> None:
@@ -54,7 +83,11 @@ def _draw(chart: Path, results: Sequence[Result]) -> None:
     from matplotlib import pyplot as plt  # noqa: PLC0415
 
     figure, axes = plt.subplots(
-        len(results), figsize=(8, 1.0 + 1.4 * len(results)), squeeze=False, layout="constrained"
+        len(results),
+        figsize=(8, sum(0.6 + 0.3 * len(result.medians) for result in results)),
+        height_ratios=[len(result.medians) + 1 for result in results],
+        squeeze=False,
+        layout="constrained",
     )
     for axis, result in zip(axes.flat, results, strict=True):
         names = list(result.medians)[::-1]

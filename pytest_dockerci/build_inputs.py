@@ -144,7 +144,7 @@ def read_ignore(text: str) -> Callable[[str], bool]:
             continue
         is_exception = line.startswith("!")
         pattern = line[is_exception:].strip().strip("/").removeprefix("./")
-        rules.append((re.compile(_as_regex(pattern)), not is_exception))
+        rules.append((re.compile(as_regex(pattern)), not is_exception))
     has_exceptions = any(not is_left_out for _, is_left_out in rules)
 
     def is_ignored(name: str) -> bool:
@@ -157,7 +157,8 @@ def read_ignore(text: str) -> Callable[[str], bool]:
     return is_ignored
 
 
-def _as_regex(pattern: str) -> str:
+def as_regex(pattern: str) -> str:
+    """A glob with ``**``, as a regular expression; one for a folder holds for all in it."""
     parts = []
     for part in re.split(r"(\*\*/|\*\*|\*|\?|\[[^\]]*\])", pattern):
         if part == "**/":

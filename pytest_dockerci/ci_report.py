@@ -73,7 +73,7 @@ class CiReport:
             exit_status=int(reporter._session.exitstatus),  # noqa: SLF001 - with what our own hooks made of it
             image="" if image is None else f"{image.tags[0]} (sha256:{image.short_id})",
             counts={name: count for name, count in counts.items() if count},
-            phases=self._run.progress.phases,
+            phases=self._run.progress.phases.totals(),
             pushed="" if release is None else release.image,
             tags=() if release is None else release.tags,
             errors=errors,

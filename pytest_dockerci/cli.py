@@ -7,10 +7,12 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_dockerci.errors import CleanupError, DockerCIError, SettingsError
-from pytest_dockerci.state import RunOwner, base_directory, find_owners
+from pytest_dockerci.kept_stack import END_COMMAND, describe_seconds, read_kept
+from pytest_dockerci.state import RunOwner, base_directory, find_owners, take_lease
 
 if TYPE_CHECKING:
     from pytest_dockerci.engine.cleanup import EngineObject
@@ -45,6 +47,11 @@ def _parser() -> argparse.ArgumentParser:
     gc.add_argument("--dry-run", action="store_true", help="list it, remove nothing")
     gc.add_argument("--all", action="store_true", help="also remove the caches, which later runs would reuse")
     gc.set_defaults(run=_gc)
+    down = commands.add_parser(
+        "down", help="end the stack that --dockerci-keep has left for this folder's project"
+    )
+    down.add_argument("--all", action="store_true", help="those of all projects")
+    down.set_defaults(run=_down)
     verify = commands.add_parser("verify", help="check the test result that is attached to an image")
     verify.add_argument("reference", metavar="REF", help="an image in a registry: NAME:TAG or NAME@DIGEST")
     verify.set_defaults(run=_verify)
@@ -62,7 +69,7 @@ def _doctor(options: argparse.Namespace) -> int:
     )
     for name, version, remark in checks:
         _say(f"ok  {name} {version} {remark}".rstrip())
-    leftovers = [owner for owner in _owners(engine) if not owner.is_alive]
+    leftovers = [owner for owner in _owners(engine) if owner.is_abandoned]
     if leftovers:
         _say(f"!!  {len(leftovers)} runs were killed before they could clean up\n    try: dockerci gc")
     return 0
@@ -83,13 +90,7 @@ def _gc(options: argparse.Namespace) -> int:
     dead = {run_id for run_id, things in found.runs.items() if _is_dead(owners.get(run_id), things)}
     things = gc_plan(found, live_runs=frozenset(found.runs) - dead, include_caches=options.all)
     for run_id in sorted(set(found.runs) - dead):
-        owner = owners.get(run_id)
-        why = (
-            f"still goes on (process {owner.pid})"
-            if owner is not None
-            else "was not started by this user here"
-        )
-        _say(f"run {run_id} {why}: left alone")
+        _say(f"run {run_id} {_why_left_alone(owners.get(run_id))}: left alone")
     for thing in things:
         _say(f"{'would remove' if options.dry_run else 'removing'} {thing}")
     if not things:
@@ -102,7 +103,7 @@ def _gc(options: argparse.Namespace) -> int:
     if left:
         raise CleanupError("some objects could not be removed", why="\n".join(left), fix="docker ps --all")
     for owner in owners.values():
-        if not owner.is_alive:
+        if owner.is_abandoned:
             untag_pushes(engine, owner.run_id)
             shutil.rmtree(owner.folder, ignore_errors=True)
     return 0
@@ -134,13 +135,57 @@ def _verify(options: argparse.Namespace) -> int:
     return 0
 
 
+def _why_left_alone(owner: RunOwner | None) -> str:
+    if owner is None:
+        return "was not started by this user here"
+    kept = read_kept(owner.folder)
+    if kept is None:
+        return f"still goes on (process {owner.pid})"
+    if owner.is_alive:
+        return f"is a kept stack in use (process {kept.user})"
+    left = describe_seconds(max(0.0, kept.left_seconds))
+    return f"is a kept stack of {kept.rootdir}, for {left} more (`{END_COMMAND}` ends it)"
+
+
+def _down(options: argparse.Namespace) -> int:
+    from pytest_dockerci.engine.leftovers import remove_run  # noqa: PLC0415 - heavy
+
+    here = Path.cwd()
+    engine = _connect()
+    stacks = [kept for owner in _owners(engine) if (kept := read_kept(owner.folder)) is not None]
+    chosen = [kept for kept in stacks if options.all or here.is_relative_to(kept.rootdir)]
+    for kept in stacks:
+        if kept not in chosen:
+            _say(f"the stack of {kept.rootdir} stays; --all ends it as well")
+    if not chosen:
+        _say("no stack is kept" + ("" if options.all else f" for {here}"))
+    left: list[str] = []
+    for kept in chosen:
+        lease = take_lease(kept.folder)
+        if lease is None:
+            left.append(f"the stack of {kept.rootdir} is in use by process {kept.user}")
+            continue
+        try:
+            problems = remove_run(engine, kept.run_id, kept.nonce, kept.folder)
+        finally:
+            lease.release()
+        left += problems
+        if not problems:
+            _say(f"ended the stack of {kept.rootdir}, {describe_seconds(kept.age_seconds)} old")
+    if left:
+        raise CleanupError(
+            "not every stack could be ended", why="\n".join(left), fix="end what uses it, and repeat"
+        )
+    return 0
+
+
 def _is_dead(owner: RunOwner | None, things: Sequence[EngineObject]) -> bool:
-    """True for a run of this host whose process is gone, and all of whose objects carry its nonce."""
+    """True for a run of this host that is over and keeps nothing, and all of whose objects carry its nonce."""
     from pytest_dockerci.engine.labels import NONCE  # noqa: PLC0415 - with the engine side
 
     return (
         owner is not None
-        and not owner.is_alive
+        and owner.is_abandoned
         and all(thing.labels.get(NONCE) == owner.nonce for thing in things)
     )
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from packaging.requirements import InvalidRequirement, Requirement
 
 from pytest_dockerci.container_share import share_of
 
@@ -139,6 +138,8 @@ def missing_plugins(config: pytest.Config, container: Mapping[str, str]) -> list
 
 
 def _is_met(text: str, distributions: Mapping[str, str]) -> bool:
+    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - few projects require plugins
+
     try:
         requirement = Requirement(text)
     except InvalidRequirement:

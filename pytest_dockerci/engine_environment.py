@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from pytest_dockerci.coverage_request import find_coverage
+from pytest_dockerci.kept_use import leave_other_engine, use_kept
 from pytest_dockerci.last_image import last_image
 from pytest_dockerci.masking import MIN_CHARACTERS, know
+from pytest_dockerci.report_folder import ARTIFACTS_FOLDER, LOGS_FOLDER
 from pytest_dockerci.state import record_owner, state_directory
 
 if TYPE_CHECKING:
     from pytest_dockerci.commands.settings import CommandLine
     from pytest_dockerci.engine.environment import Environment
+    from pytest_dockerci.engine.environment_plan import EnvironmentPlan
     from pytest_dockerci.engine.stack_model import CommandContainerPlan
     from pytest_dockerci.settings import Settings
     from pytest_dockerci.terminal import TerminalProgress
@@ -31,10 +35,31 @@ ENVIRONMENT_FACTORY = pytest.StashKey[EnvironmentFactory]()
 def make_environment(
     config: pytest.Config, settings: Settings, progress: TerminalProgress, run_id: str
 ) -> Environment:
-    """The environment on the Docker Engine. Docker's client is first imported here."""
-    # Heavy: only a run that needs an engine pays for them.
+    """The environment on the Docker Engine. Docker's client is first imported here, where it is needed at all."""
+    plan = plan_environment(config, settings, progress, run_id)
+    warm, plan = use_kept(plan, os.environ, progress)
+    if warm is not None:
+        return cast("Environment", warm)  # it offers as much of it as a run uses
+    # Heavy: only a run that needs them pays for them.
     from pytest_dockerci.engine.client import connect_engine  # noqa: PLC0415
-    from pytest_dockerci.engine.environment import Environment, EnvironmentPlan  # noqa: PLC0415
+    from pytest_dockerci.engine.environment import Environment  # noqa: PLC0415
+
+    engine = connect_engine(os.environ, settings.allow)
+    plan = leave_other_engine(plan, engine.id, is_local=engine.target.is_local)
+    if plan.lease is None:
+        plan = replace(plan, lease=record_owner(plan.state_dir, run_id, plan.nonce, engine.id))
+    if plan.keep_expiry_seconds is None:
+        return Environment(engine, plan, progress)
+    from pytest_dockerci.engine.kept_environment import KeptEnvironment  # noqa: PLC0415 - as above
+
+    return KeptEnvironment(engine, plan, progress)
+
+
+def plan_environment(
+    config: pytest.Config, settings: Settings, progress: TerminalProgress, run_id: str
+) -> EnvironmentPlan:
+    """What the user asked for, as the settings and the project's hooks say it."""
+    from pytest_dockerci.engine.environment_plan import EnvironmentPlan, ReportRequest  # noqa: PLC0415 - as above
 
     hook = config.hook
     environ = dict(settings.environ)
@@ -52,14 +77,11 @@ def make_environment(
     coverage = find_coverage(config)
     if coverage is not None:
         host_versions["coverage"] = coverage.version
-    engine = connect_engine(os.environ, settings.allow)
-    nonce = secrets.token_hex(8)
     state_dir = state_directory(os.environ, settings.rootdir)
     last = last_image(state_dir, settings.service)
-    lease = record_owner(state_dir, run_id, nonce, engine.id)
-    plan = EnvironmentPlan(
+    return EnvironmentPlan(
         run_id=run_id,
-        nonce=nonce,
+        nonce=secrets.token_hex(8),
         rootdir=settings.rootdir,
         state_dir=state_dir,
         service=settings.service,
@@ -86,7 +108,6 @@ def make_environment(
         build_timeout_seconds=settings.build_timeout_seconds,
         build_number=settings.build_number,
         allow=settings.allow,
-        lease=lease,
         reaper_image=settings.reaper_image,
         is_strict=settings.is_strict,
         edit_compose_files=lambda files: _call(
@@ -99,8 +120,15 @@ def make_environment(
         known_image=last if config.option.collectonly else None,
         last_image=last,
         extra_services=extra_services,
+        keep_expiry_seconds=settings.keep_expiry_seconds,
+        report=None
+        if settings.report.folder is None
+        else ReportRequest(
+            logs=settings.report.folder / LOGS_FOLDER,
+            artifacts=settings.report.folder / ARTIFACTS_FOLDER,
+            globs=settings.report.artifacts,
+        ),
     )
-    return Environment(engine, plan, progress)
 
 
 def command_plans(

@@ -17,6 +17,7 @@ from pytest_dockerci.last_image import write_whole
 from pytest_dockerci.push_tags import find_version
 from pytest_dockerci.release import Release
 from pytest_dockerci.release_files import FILES
+from pytest_dockerci.report_folder import report_folder
 from pytest_dockerci.run_outcomes import RunOutcomes, Verdict
 from pytest_dockerci.state import state_directory
 
@@ -34,10 +35,7 @@ _PROBE_BYTES = 1 << 16
 
 def release_folder(config: pytest.Config, rootdir: Path, run_id: str) -> Path:
     """Where a run writes what it has released: the report's folder, or the project's own among the caches."""
-    report = getattr(config.option, "dockerci_report", None)
-    if report:
-        return Path(config.invocation_params.dir, report)
-    return state_directory(os.environ, rootdir) / "releases" / run_id
+    return report_folder(config) or state_directory(os.environ, rootdir) / "releases" / run_id
 
 
 def require_writable(folder: Path) -> None:

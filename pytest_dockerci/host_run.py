@@ -46,6 +46,7 @@ from pytest_dockerci.last_image import last_image, listing_remarks, record_image
 from pytest_dockerci.listener import Listener, refuse_coverage
 from pytest_dockerci.paths import PathMap
 from pytest_dockerci.reports import record_warning
+from pytest_dockerci.run_report import RunReport
 from pytest_dockerci.state import state_directory
 from pytest_dockerci.terminal import TerminalProgress, describe_containers, describe_image, format_seconds
 from pytest_dockerci.verdict import unproved
@@ -87,6 +88,7 @@ class HostRun:
         self.interruption = Interruption(self._tell_interruption)
         self.containers: ContainerRun | None = None
         self.coverage = find_coverage(config)
+        self._report = RunReport(settings.report, self.progress)
         self._environment: Environment | None = None
         self._is_ready = False
         self._is_closed = False
@@ -114,6 +116,7 @@ class HostRun:
         if self._environment is None:
             last = last_image(state_directory(os.environ, self.settings.rootdir), self.settings.service)
             try:
+                self._report.open()
                 self._environment = self._make_environment()
                 self._environment.start()
                 self.progress.line(describe_image(self._environment.image))
@@ -370,6 +373,7 @@ class HostRun:
         if self._environment is not None:
             with self.progress.phase("clean-up"):
                 self._close_environment(self._environment, fast=fast)
+        self._report.close(self.run_id)
         self.interruption.release()
 
     def _close_environment(self, environment: Environment, *, fast: bool) -> None:

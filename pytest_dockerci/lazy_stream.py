@@ -14,6 +14,7 @@ class LazyStream:
         self._open_stream = open_stream
         self._worker = worker
         self._stream: ByteStream | None = None
+        self._is_closed = False
 
     def read(self, timeout_seconds: float) -> bytes:
         """As `ByteStream.read`; at its end before anything was written."""
@@ -27,12 +28,13 @@ class LazyStream:
 
     def close(self) -> None:
         """Hang up."""
+        self._is_closed = True
         if self._stream is not None:
             self._stream.close()
 
     def trouble(self) -> str:
-        """As `ByteStream.trouble`."""
-        return "" if self._stream is None else self._stream.trouble()
+        """As `ByteStream.trouble`; there is none where it was this side that hung up."""
+        return "" if self._stream is None or self._is_closed else self._stream.trouble()
 
     def stderr_tail(self) -> str:
         """The end of what the other side wrote to its standard error."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,8 +89,10 @@ def pytest_configure(config: pytest.Config) -> None:
     from pytest_dockerci.push_settings import read_push_settings  # noqa: PLC0415 - see the module's docstring
 
     try:
-        run = make_run(config, _settings_of_run(config))
         push = read_push_settings(config)
+        settings = _settings_of_run(config)
+        # What may be pushed is always built, and tested on a stack that nothing else has used.
+        run = make_run(config, settings if push is None else replace(settings, keep_expiry_seconds=None))
     except SettingsError as error:
         raise pytest.UsageError(str(error)) from None
     from pytest_dockerci.report_gate import ReportGate  # noqa: PLC0415 - see the module's docstring

@@ -15,6 +15,9 @@ class Progress(Protocol):
     def line(self, text: str) -> None:
         """A line that stays."""
 
+    def notice(self, text: str) -> None:
+        """A line that nobody must miss, however quiet the run is."""
+
     def detail(self, text: str) -> None:
         """A line that stays under ``-v`` and only passes by otherwise (build steps)."""
 

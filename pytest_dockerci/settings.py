@@ -8,30 +8,21 @@ from __future__ import annotations
 import glob
 import os
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_dockerci.errors import SettingsError
+from pytest_dockerci.ini_option import IniOption, IniType
+from pytest_dockerci.ini_option import bad_value as _bad_value
+from pytest_dockerci.keep_option import KEEP_EXPIRY_OPTION, add_keep_option
+from pytest_dockerci.report_folder import ARTIFACTS_OPTION, ReportSettings, add_report_option, read_report
 
 if TYPE_CHECKING:
     from pytest_dockerci.commands.settings import CommandLine
-
-IniType = Literal["string", "linelist", "args", "seconds", "workers", "bool"]
-
-
-@dataclass(frozen=True, slots=True)
-class IniOption:
-    """One setting of the configuration file."""
-
-    name: str
-    type: IniType
-    default: str
-    help: str
 
 
 INI_OPTIONS = (
@@ -61,6 +52,8 @@ INI_OPTIONS = (
     IniOption("dockerci_start", "args", "", "services to start; default: what the service depends on"),
     IniOption("dockerci_stack", "string", "shared", "`shared`: one stack for all workers; or `per-worker`"),
     IniOption("dockerci_workers", "workers", "1", "containers that share the suite: a number, or `auto`"),
+    ARTIFACTS_OPTION,
+    KEEP_EXPIRY_OPTION,
     IniOption("dockerci_ready_timeout_seconds", "seconds", "120", "limit for services to become ready"),
     IniOption("dockerci_build_timeout_seconds", "seconds", "1800", "limit for building the image; 0: none"),
     IniOption(
@@ -123,6 +116,8 @@ class Settings:
         reaper_image: Image of the reaper, or ``none``.
         is_strict: What is a warning otherwise ends the run.
         build_number: The CI system's build number, if there is one.
+        report: What ``--dockerci-report`` is to hold.
+        keep_expiry_seconds: How long after its last use the stack is kept; None where it is not.
     """
 
     rootdir: Path
@@ -148,6 +143,8 @@ class Settings:
     reaper_image: str
     is_strict: bool
     build_number: str | None
+    report: ReportSettings
+    keep_expiry_seconds: float | None
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -182,6 +179,8 @@ def add_options(parser: pytest.Parser) -> None:
         dest="dockerci_push",
         help="push the tested image there, if green; default: dockerci_push",
     )
+    add_keep_option(group)
+    add_report_option(group)
     for option in INI_OPTIONS:
         special: dict[str, object] = {"args": [], "linelist": [], "bool": option.default == "true"}
         default = special.get(option.type, option.default)
@@ -271,6 +270,10 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str]) -> Settings
         ),
         is_strict=bool(config.getoption("dockerci_strict")),
         build_number=find_build_number(environ),
+        report=read_report(config),
+        keep_expiry_seconds=(
+            _seconds(config, KEEP_EXPIRY_OPTION.name) if config.getoption("dockerci_keep") else None
+        ),
     )
 
 
@@ -391,9 +394,3 @@ def _seconds(config: pytest.Config, name: str) -> float:
     if not 0 <= seconds < float("inf"):
         raise _bad_value(name, text, "a number of seconds, 0 or more")
     return seconds
-
-
-def _bad_value(setting: str, value: str, allowed: str) -> SettingsError:
-    return SettingsError(
-        f"pytest-dockerci: {setting} = {shlex.quote(value)} cannot be used", fix=f"write {allowed}"
-    )

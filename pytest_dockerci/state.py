@@ -6,12 +6,14 @@ import fcntl
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_dockerci.errors import StateError
+from pytest_dockerci.kept_stack import read_kept
 
 _OWNER_FILE = "owner.json"
 
@@ -45,6 +47,14 @@ class RunOwner:
         except OSError:
             return True  # held, or a file system that cannot tell
         return False
+
+    @property
+    def is_abandoned(self) -> bool:
+        """True when its process is gone and the stack, if it was to be kept, has expired: it is to be removed."""
+        if self.is_alive:
+            return False
+        kept = read_kept(self.folder)
+        return kept is None or kept.left_seconds <= 0
 
 
 class Lease:
@@ -118,6 +128,31 @@ def _written_owner(folder: Path, nonce: str, engine_id: str) -> Lease:
     )
     new.rename(folder / _OWNER_FILE)
     return Lease(descriptor)
+
+
+def take_lease(folder: Path) -> Lease | None:
+    """The lease of a run whose process is gone, for a process that goes on with what it left; None while it is held.
+
+    Others look whether it is held by taking it for a moment, so it is asked for more than once.
+
+    Args:
+        folder: The run's folder.
+    """
+    for pause_seconds in (0.0, 0.01, 0.05):
+        time.sleep(pause_seconds)
+        try:
+            descriptor = os.open(folder / _OWNER_FILE, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever held it may have removed the folder.
+            if os.fstat(descriptor).st_nlink:
+                return Lease(descriptor)
+        except OSError:
+            pass
+        os.close(descriptor)
+    return None
 
 
 def find_owners(base: Path, engine_id: str) -> list[RunOwner]:

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from _pytest._io import TerminalWriter
 from pytest_dockerci.ci_systems import find_system, group_begin, group_end
 from pytest_dockerci.errors import CleanupError
 from pytest_dockerci.masking import hide
+from pytest_dockerci.phases import PhaseLog
 
 if TYPE_CHECKING:
     from pytest_dockerci.engine.image import ImageUnderTest
@@ -37,6 +38,9 @@ class TerminalProgress:
 
     Args:
         config: pytest's configuration; its reporter is looked up when the first line comes.
+
+    Attributes:
+        phases: How long what took.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -45,13 +49,7 @@ class TerminalProgress:
         self._lock = threading.RLock()
         self._status = ""
         self._last_line = time.monotonic()
-        self._phases: dict[str, float] = {}
-        self._running: set[str] = set()
-
-    @property
-    def phases(self) -> Mapping[str, float]:
-        """Seconds by phase, in the order in which they began."""
-        return dict(self._phases)
+        self.phases = PhaseLog()
 
     def line(self, text: str) -> None:
         """A line that stays; not shown under ``-q``."""
@@ -80,7 +78,7 @@ class TerminalProgress:
 
     def status(self, text: str) -> None:
         """What is waited for right now; not between the lines of pytest's own progress."""
-        if self._config.get_verbosity() < 0 or "tests" in self._running:
+        if self._config.get_verbosity() < 0 or "tests" in self.phases.running:
             return
         with self._lock, self._uncaptured():
             if self._is_terminal():
@@ -93,19 +91,15 @@ class TerminalProgress:
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Measure a phase; one that comes again is added up."""
-        start = time.monotonic()
-        self._phases.setdefault(name, 0.0)
-        self._running.add(name)
         has_group = name in _FOLDED_PHASES and self._config.get_verbosity() > 0
         try:
             if has_group:
                 self._order(group_begin(self._ci, f"dockerci-{name}", f"dockerci: {name}", time.time()))
-            yield
+            with self.phases.measure(name):
+                yield
         finally:
             if has_group:
                 self._order(group_end(self._ci, f"dockerci-{name}", time.time()))
-            self._running.discard(name)
-            self._phases[name] += time.monotonic() - start
 
     def _order(self, text: str) -> None:
         """A line for the CI system that reads the log; past the gate that keeps such out of it."""
@@ -237,15 +231,15 @@ def write_summary(reporter: Any, run: HostRun) -> None:
         for line in str(run.failure).splitlines():
             reporter.write_line(printable(line))
     if run.leftovers:
-        leftovers = CleanupError(
+        error = CleanupError(
             "this run leaves something on the engine",
             why="\n".join(run.leftovers),
             fix="`dockerci gc` removes it, and so does the next run",
         )
         reporter.section("dockerci: clean-up incomplete", sep="=", yellow=True)
-        for line in str(leftovers).splitlines():
+        for line in str(error).splitlines():
             reporter.write_line(printable(line))
-    phases = run.progress.phases
+    phases = run.progress.phases.totals()
     if phases and run.config.get_verbosity() >= 0:
         times = " | ".join(f"{name} {format_seconds(seconds)}" for name, seconds in phases.items())
         reporter.write_line(f"dockerci: {times}")

@@ -17,6 +17,7 @@ from pytest_dockerci.engine_environment import ENVIRONMENT_FACTORY
 from pytest_dockerci.errors import DockerCIError, SettingsError
 from pytest_dockerci.host_run import HostRun
 from pytest_dockerci.items import ContainerItem
+from pytest_dockerci.report_folder import ReportSettings
 from pytest_dockerci.reports import with_plain_values
 from pytest_dockerci.terminal import TerminalProgress, printable
 
@@ -33,7 +34,7 @@ class XdistWorkerRun(HostRun):
     has_terminal = False  # pytest-xdist has it
 
     def __init__(self, config: pytest.Config, settings: Settings) -> None:
-        super().__init__(config, replace(settings, workers=1))
+        super().__init__(config, replace(settings, workers=1, report=ReportSettings()))  # the controller's
         self._input: dict[str, Any] = config.workerinput  # type: ignore[attr-defined] # set by pytest-xdist
         self.worker = int(self._input["dockerci"]["container"])
         self.progress = _WorkerProgress(config)

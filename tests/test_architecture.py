@@ -75,6 +75,8 @@ FORBIDDEN_IMPORTS: dict[str, tuple[str, ...]] = {
                 "ci_report",
                 "job_summary",
                 "commands",
+                "report_folder",
+                "run_report",
             )
         ),
     ),
@@ -111,6 +113,11 @@ FORBIDDEN_IMPORTS: dict[str, tuple[str, ...]] = {
     f"{OURS}.coverage_plan": (ENGINE, AGENT, "coverage", "pytest", *DOCKER),
     f"{OURS}.measured_files": (ENGINE, "coverage", "pytest", *DOCKER),
     f"{OURS}.host_coverage": (ENGINE, *DOCKER),
+    f"{OURS}.phases": (OURS, "pytest", *DOCKER),
+    f"{OURS}.artifact_names": (ENGINE, AGENT, "pytest", *DOCKER),
+    f"{OURS}.ini_option": (ENGINE, AGENT, "pytest", *DOCKER),
+    f"{OURS}.report_folder": (ENGINE, AGENT, *DOCKER),
+    f"{OURS}.run_report": (ENGINE, AGENT, *DOCKER),
     f"{OURS}.paths": (OURS, "pytest", *DOCKER),
     f"{OURS}.arguments": (OURS, "pytest", *DOCKER),
     f"{OURS}.build_inputs": (OURS, "pytest", *DOCKER),
@@ -294,7 +301,8 @@ def test_a_run_that_is_not_switched_on_loads_little(pytester: pytest.Pytester) -
         "import sys\n"
         "def test_loaded():\n"
         "    ours = {name.partition('.')[2] for name in sys.modules if name.startswith('pytest_dockerci')}\n"
-        "    assert ours <= {'', 'errors', 'fixtures', 'hooks', 'plugin', 'settings'}\n"
+        "    settings = {'ini_option', 'keep_option', 'report_folder', 'settings'}\n"
+        "    assert ours <= {'', 'errors', 'fixtures', 'hooks', 'plugin', *settings}\n"
         "    assert not {'docker', 'yaml', 'testcontainers', 'requests'} & set(sys.modules)\n"
     )
     result = pytester.runpytest_subprocess("-p", "no:hypothesispytest", timeout=60)

@@ -10,6 +10,7 @@ import pytest
 from pytest_dockerci import settings as module
 from pytest_dockerci.ci_systems import find_build_number
 from pytest_dockerci.errors import SettingsError
+from pytest_dockerci.report_folder import ReportSettings
 from pytest_dockerci.settings import Settings, parse_environ, parse_workers, read_settings
 
 Read = Callable[..., Settings]
@@ -56,6 +57,8 @@ def test_defaults(read: Read, pytester: pytest.Pytester) -> None:
         reaper_image="python:3.13-alpine",
         is_strict=False,
         build_number=None,
+        report=ReportSettings(),
+        keep_expiry_seconds=None,
     )
 
 

@@ -8,6 +8,7 @@ import docker
 import requests
 import requests.exceptions
 
+from pytest_dockerci.engine.endpoint import shown_loss
 from pytest_dockerci.errors import DockerCIError, EngineUnreachableError
 
 if TYPE_CHECKING:
@@ -28,14 +29,13 @@ class EngineLostError(DockerCIError, requests.exceptions.ConnectionError):
     """
 
     def __init__(self, endpoint: str, why: str) -> None:
-        what = f"the Docker Engine at {endpoint} does not answer any more"
         super().__init__(
-            what,
+            shown_loss(endpoint, "").rstrip(": "),
             why=why,
             fix="see whether it runs (`docker version`), and run again; "
             "the next run, or `dockerci gc`, removes what this one leaves",
         )
-        self.explanation = f"{what}: {why}"
+        self.explanation = shown_loss(endpoint, why)
 
 
 class Api(docker.APIClient):

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-_LEFT_OUT = frozenset({"__pycache__", ".git", ".hg", ".pytest_cache"})
-_COMPILED = (".pyc", ".pyo")
+from pytest_dockerci.engine.host_tree import tree_entries
 
 
 class ArchiveWriter:
@@ -73,15 +72,8 @@ class ArchiveWriter:
         Left out: caches of Python and pytest, version control, virtual environments, and what
         `is_left_out` says; symbolic links are not followed.
         """
-        self.add_file(path, host_folder)
-        for entry in sorted(os.scandir(host_folder), key=lambda entry: entry.name):
-            host_path = Path(entry.path)
-            if entry.name in _LEFT_OUT or entry.name.endswith(_COMPILED) or is_left_out(host_path):
-                continue
-            if not entry.is_dir(follow_symlinks=False):
-                self.add_file(path / entry.name, host_path)
-            elif not (host_path / "pyvenv.cfg").exists():
-                self.add_tree(path / entry.name, host_path, is_left_out=is_left_out)
+        for inner_path, host_path in tree_entries(path, host_folder, is_left_out):
+            self.add_file(inner_path, host_path)
 
     def _add(self, info: tarfile.TarInfo, file: IO[bytes] | None) -> None:
         info.uid = info.uid if self._uid is None else self._uid

@@ -6,16 +6,14 @@ It reads and acts on what runs; starting, waiting and removing stay with the pro
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, fields
-from pathlib import PurePosixPath
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from pytest_dockerci.engine.client import Engine, attach_engine
 from pytest_dockerci.engine.container import TestContainer
 from pytest_dockerci.engine.exec_stream import ExecStream, open_exec
-from pytest_dockerci.engine.image import ImageUnderTest
+from pytest_dockerci.engine.kept_facts import image_as_json, image_from_json
 from pytest_dockerci.engine.labels import RunIdentity
-from pytest_dockerci.engine.python_probe import PythonFacts
 from pytest_dockerci.engine.relay import published_ports
 from pytest_dockerci.engine.service import Service, ServiceMap
 from pytest_dockerci.masking import know
@@ -32,12 +30,11 @@ def describe_environment(environment: Environment, engine: Engine, workers: int)
         engine: Its engine.
         workers: Number of its test containers.
     """
-    image = {**asdict(environment.image), "container_root": str(environment.image.container_root)}
     containers = [environment.container(worker) for worker in range(workers)]
     return {
         "engine": engine.facts,
         "identity": asdict(environment.identity),
-        "image": image,
+        "image": image_as_json(environment.image),
         "services": list(environment.services),
         "containers": [[container.id, container.name] for container in containers],
         "secret_environ": dict(environment.secret_environ),
@@ -64,7 +61,7 @@ class AttachedEnvironment:
         self._engine = attach_engine(environ, **description["engine"])
         self._containers: Sequence[Sequence[str]] = description["containers"]
         self._ask = ask
-        self.image = _image(description["image"])
+        self.image = image_from_json(description["image"])
         identity = RunIdentity(**description["identity"])
         self._ports = published_ports(self._engine, identity, lambda: self.image, "")
         self.secret_environ: Mapping[str, str] = description["secret_environ"]
@@ -107,15 +104,3 @@ class AttachedEnvironment:
         self._ports.close()
         self._engine.client.close()
         return ()
-
-
-def _image(data: Mapping[str, Any]) -> ImageUnderTest:
-    values = {field.name: _as_tuple(data[field.name]) for field in fields(ImageUnderTest)}
-    python = {field.name: _as_tuple(data["python"][field.name]) for field in fields(PythonFacts)}
-    values |= {"python": PythonFacts(**python), "container_root": PurePosixPath(data["container_root"])}
-    return ImageUnderTest(**values)
-
-
-def _as_tuple(value: Any) -> Any:
-    """JSON has no tuples."""
-    return tuple(value) if isinstance(value, list) else value

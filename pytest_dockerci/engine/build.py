@@ -22,9 +22,9 @@ from pytest_dockerci.engine.build_progress import (
     StepStarted,
 )
 from pytest_dockerci.engine.command import Commands, mask_secrets
-from pytest_dockerci.engine.compose_model import ComposeModel
 from pytest_dockerci.engine.compose_yaml import write_yaml
 from pytest_dockerci.engine.images import inspect_image
+from pytest_dockerci.engine.model_cache import ComposeModel
 from pytest_dockerci.errors import ImageBuildError
 
 if TYPE_CHECKING:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import docker.errors
 import requests.exceptions
 
+from pytest_dockerci.engine.labels import REAPER_NAME
+
 if TYPE_CHECKING:
     from pytest_dockerci.engine.client import Engine
 
@@ -22,8 +24,6 @@ KINDS = ("container", "network", "volume", "image", "reaper")
 _MAX_PASSES = 8
 _PAUSE_SECONDS = 0.1
 _GONE = (404, 304)
-# The end of its container's name, after that of the run. The names of services' containers end with a number.
-REAPER_NAME = "-reaper"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

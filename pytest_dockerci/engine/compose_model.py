@@ -5,19 +5,18 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from pytest_dockerci.build_inputs import compose_files
 from pytest_dockerci.engine.command import Commands, Completed, mask_secrets
-from pytest_dockerci.engine.compose_yaml import escape_dollars
+from pytest_dockerci.engine.model_cache import EXTENSION, ComposeModel, ModelCache, files_named_by
 from pytest_dockerci.errors import SettingsError
 
 _TIMEOUT_SECONDS = 60.0
@@ -31,34 +30,16 @@ ENGINE_SOCKETS = ("/docker.sock", "/docker_engine", "/containerd.sock", "/podman
 _REMOTE = re.compile(r"COMPOSE_EXPERIMENTAL_\w+_REMOTE|oci://|https?://|git@|\.git\b|ssh://")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComposeModel:
-    """What the Compose files mean.
-
-    Attributes:
-        data: The resolved model with the services of all profiles, as ``config --format json`` prints it:
-            absolute paths, ``$`` doubled.
-        active: Services of the active profiles.
-        project: The name of the project as Compose would call it.
-        warnings: What Compose remarked, for instance variables that are not set.
-    """
-
-    data: dict[str, Any]
-    active: frozenset[str]
-    project: str
-    warnings: tuple[str, ...]
-
-    @property
-    def services(self) -> dict[str, dict[str, Any]]:
-        """Name to definition."""
-        services: dict[str, dict[str, Any]] = self.data.get("services") or {}
-        return services
-
-
 def read_model(
-    commands: Commands, rootdir: Path, files: Sequence[Path], *, project: str, allow: frozenset[str]
+    commands: Commands,
+    rootdir: Path,
+    files: Sequence[Path],
+    *,
+    project: str,
+    allow: frozenset[str],
+    cache: ModelCache | None = None,
 ) -> ComposeModel:
-    """Have Compose resolve the files.
+    """Have Compose resolve the files, unless nothing has changed since it last did.
 
     Args:
         commands: Runs Compose.
@@ -66,6 +47,7 @@ def read_model(
         files: Compose files, later ones override.
         project: The name under which the stack will run.
         allow: Names of `dockerci_allow`.
+        cache: Remembers the answer.
 
     Raises:
         SettingsError: Compose refuses them, in its words.
@@ -75,6 +57,81 @@ def read_model(
             raise SettingsError(
                 f"the Compose file {file} does not exist", fix="correct dockerci_compose, or create the file"
             )
+    known = cache.get(project) if cache is not None else None
+    if known is not None:
+        return known
+    behind = _files_behind(compose_files(rootdir, files))
+    model = _ask_compose(commands, rootdir, files, project, allow)
+    texts = [*compose_files(rootdir, files), *(behind or ())]
+    if behind is None or any(EXTENSION in _text(file) for file in texts):
+        _add_extensions(model, commands, rootdir, files, allow)
+    if cache is not None:
+        cache.put(model, project, behind)
+    return model
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _add_extensions(
+    model: ComposeModel, commands: Commands, rootdir: Path, files: Sequence[Path], allow: frozenset[str]
+) -> None:
+    """Add what services say under `EXTENSION`: as JSON, Compose (2.26) leaves it out, as YAML it does not."""
+    arguments = [part for file in files for part in ("--file", str(file))]
+    completed = _run(commands, ["docker", "compose", *arguments, "--profile", "*", "config"], rootdir, allow)
+    if not completed.is_ok:
+        raise _refused(completed, rootdir, files)
+    for name, service in (parse_model(completed.stdout).get("services") or {}).items():
+        if EXTENSION in service and name in model.services:
+            model.services[name][EXTENSION] = service[EXTENSION]
+
+
+def _files_behind(files: Sequence[Path]) -> tuple[Path, ...] | None:
+    """Every file that these name, and that those name, and so on; None where that cannot be told."""
+    there = [file for file in files if file.is_file()]
+    texts: dict[Path, Any] = {}
+    pending = [file for file in there if file.suffix in (".yaml", ".yml")] or there
+    folder = there[0].parent if there else Path()
+    found: dict[Path, None] = {}
+    while pending:
+        file = pending.pop()
+        if file in texts or not file.is_file():
+            continue
+        try:
+            texts[file] = yaml.load(file.read_text(encoding="utf-8"), Loader=_AnyTag)  # noqa: S506 - a SafeLoader
+        except (OSError, ValueError, yaml.YAMLError):
+            return None
+        named = files_named_by({file: texts[file]}, folder)
+        if named is None:
+            return None
+        found |= dict.fromkeys(named)
+        pending += [other for other in named if other.suffix in (".yaml", ".yml")]
+    return tuple(found)
+
+
+class _AnyTag(yaml.SafeLoader):
+    """Reads Compose files with whatever tags."""
+
+
+def _plain(loader: _AnyTag, suffix: str, node: yaml.Node) -> Any:
+    del suffix
+    if isinstance(node, yaml.MappingNode):
+        return loader.construct_mapping(node, deep=True)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    return None if not isinstance(node, yaml.ScalarNode) else loader.construct_scalar(node)
+
+
+_AnyTag.add_multi_constructor("!", _plain)
+
+
+def _ask_compose(
+    commands: Commands, rootdir: Path, files: Sequence[Path], project: str, allow: frozenset[str]
+) -> ComposeModel:
     arguments = [part for file in files for part in ("--file", str(file))]
     config = ["config", "--format", "json"]
     with ThreadPoolExecutor(max_workers=1) as pool:
@@ -218,33 +275,6 @@ def choose_started(model: ComposeModel, service: str, start: Sequence[str]) -> t
         return closure(model, wanted)
     others = [name for name in model.services if name in model.active and name != service]
     return closure(model, others)
-
-
-def edited_model(
-    model: ComposeModel,
-    *,
-    edit_model: Callable[[dict[str, Any]], None],
-    built: str,
-    edit_build_args: Callable[[dict[str, str]], None],
-) -> ComposeModel:
-    """The model after the project's hooks; they see plain dollars only in build arguments.
-
-    Args:
-        model: As Compose resolves it; not changed.
-        edit_model: Changes the data in place.
-        built: The service under test, where its image is built.
-        edit_build_args: Changes that build's arguments in place.
-    """
-    edited = replace(model, data=copy.deepcopy(model.data))
-    edit_model(edited.data)
-    build = (edited.services.get(built) or {}).get("build")
-    if build is not None:
-        given = build.get("args") or {}
-        args = {name: value.replace("$$", "$") for name, value in given.items() if value is not None}
-        edit_build_args(args)
-        unset = {name: None for name, value in given.items() if value is None}
-        build["args"] = unset | {name: escape_dollars(str(value)) for name, value in args.items()}
-    return edited
 
 
 def require_allowed(model: ComposeModel, names: Iterable[str], allow: frozenset[str]) -> None:

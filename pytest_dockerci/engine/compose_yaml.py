@@ -90,8 +90,3 @@ def write_yaml(model: Mapping[str, Any], *, comment: str = "") -> str:
     """A Compose file."""
     head = "".join(f"# {line}\n" for line in comment.splitlines())
     return head + yaml.dump(dict(model), Dumper=_Dumper, sort_keys=False, width=10_000, allow_unicode=True)
-
-
-def escape_dollars(text: str) -> str:
-    """The text as Compose has to read it to mean it literally."""
-    return text.replace("$", "$$")

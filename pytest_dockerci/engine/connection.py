@@ -14,18 +14,31 @@ import socket
 import ssl
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_dockerci.engine.transport import open_socket
 
 if TYPE_CHECKING:
-    from pytest_dockerci.engine.client import Engine
+    from pytest_dockerci.engine.endpoint import Endpoint
 
 _CHUNK_BYTES = 1 << 16
 _CONNECT_TIMEOUT_SECONDS = 10.0
 _MAX_HEADER_BYTES = 1 << 16
 _SWITCHING_PROTOCOLS = b"101"
 _OK = b"200"
+_FIRST_ERROR = 400
+
+
+class Reachable(Protocol):
+    """What has to be known of an engine to talk to it."""
+
+    @property
+    def target(self) -> Endpoint:
+        """Where it listens."""
+
+    @property
+    def api_version(self) -> tuple[int, ...]:
+        """The newest API that it speaks."""
 
 
 class Connection:
@@ -89,7 +102,7 @@ class Connection:
         self._socket.close()
 
 
-def upgrade(engine: Engine, path: str, values: Mapping[str, Any]) -> tuple[Connection, bytes]:
+def upgrade(engine: Reachable, path: str, values: Mapping[str, Any]) -> tuple[Connection, bytes]:
     """Post a request whose connection then carries a container's streams.
 
     Args:
@@ -117,6 +130,61 @@ def upgrade(engine: Engine, path: str, values: Mapping[str, Any]) -> tuple[Conne
         plain.close()
         raise
     return Connection(plain), rest
+
+
+def ask(
+    engine: Reachable,
+    method: str,
+    path: str,
+    values: Any = None,
+    *,
+    timeout_seconds: float = _CONNECT_TIMEOUT_SECONDS,
+) -> tuple[int, Any]:
+    """One question and its answer, where loading the SDK would take longer than both.
+
+    Args:
+        engine: The engine.
+        method: Of HTTP.
+        path: Below the API's version, with its query.
+        values: The request's body: bytes of a tar archive, or what becomes JSON; None for no body.
+        timeout_seconds: For each step of it.
+
+    Returns:
+        Status and decoded answer; the engine's own message where that is an error.
+
+    Raises:
+        OSError: The engine does not answer.
+    """
+    body = values if isinstance(values, bytes) else b"" if values is None else json.dumps(values).encode()
+    kind = "application/x-tar" if isinstance(values, bytes) else "application/json"
+    version = ".".join(map(str, engine.api_version))
+    # Version 1.0, so that the answer ends with the connection and is not chunked.
+    head = (
+        f"{method} /v{version}/{path} HTTP/1.0\r\nHost: docker\r\n"
+        f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    with contextlib.closing(open_socket(engine.target, timeout_seconds)) as plain:
+        plain.sendall(head.encode() + body)
+        data = b""
+        try:
+            while chunk := plain.recv(_CHUNK_BYTES):
+                data += chunk
+        except ConnectionResetError:
+            # It hangs up without reading what follows the end of an archive; its answer has come by then.
+            if not data:
+                raise
+    header, _, text = data.partition(b"\r\n\r\n")
+    words = header.split(b" ", 2)
+    if len(words) < 3 or not words[1].isdigit():  # noqa: PLR2004 - a status line has three parts
+        raise ConnectionError("the engine hung up")
+    try:
+        answer = json.loads(text) if text.strip() else None
+    except ValueError:
+        answer = text.decode("utf-8", "replace")
+    status = int(words[1])
+    if status >= _FIRST_ERROR and isinstance(answer, dict):
+        answer = str(answer.get("message") or answer)
+    return status, answer
 
 
 def _read_header(plain: socket.socket) -> tuple[bytes, bytes]:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import docker.errors
-import requests.exceptions
-
+from pytest_dockerci.engine.connection import ask
 from pytest_dockerci.engine.exec_stream import open_exec
 from pytest_dockerci.engine.frames import STDERR
 from pytest_dockerci.errors import DockerCIError
 
 if TYPE_CHECKING:
     from pytest_dockerci.engine.client import Engine
+    from pytest_dockerci.engine.plain_engine import PlainEngine
 
 DEFAULT_EXEC_TIMEOUT_SECONDS = 60.0
 
@@ -38,7 +38,7 @@ class ExecResult:
 
 
 def run_in_container(
-    engine: Engine,
+    engine: Engine | PlainEngine,
     container_id: str,
     argv: Sequence[str],
     *,
@@ -103,8 +103,10 @@ def run_in_container(
     )
 
 
-def read_logs(engine: Engine, container_id: str, tail: int | None = None) -> str:
+def read_logs(engine: Engine | PlainEngine, container_id: str, tail: int | None = None) -> str:
     """What the container printed on both streams; the last `tail` lines, or all. Empty when it is gone."""
+    import docker.errors  # noqa: PLC0415 - a warm run does without
+
     try:
         data = engine.client.api.logs(
             container_id, stdout=True, stderr=True, tail="all" if tail is None else tail
@@ -124,7 +126,7 @@ class TestContainer:
 
     __test__ = False
 
-    def __init__(self, engine: Engine, container_id: str, name: str) -> None:
+    def __init__(self, engine: Engine | PlainEngine, container_id: str, name: str) -> None:
         self.id = container_id
         self.name = name
         self._engine = engine
@@ -135,9 +137,10 @@ class TestContainer:
     def image_id(self) -> str:
         """Id of its image, as the engine says; empty when it is gone."""
         try:
-            return str(self._engine.client.api.inspect_container(self.id)["Image"])
-        except (docker.errors.DockerException, requests.exceptions.RequestException):
+            status, data = ask(self._engine, "GET", f"containers/{self.id}/json")
+        except OSError:
             return ""
+        return str(data["Image"]) if status == HTTPStatus.OK else ""
 
     def exec(
         self,

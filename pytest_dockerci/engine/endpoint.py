@@ -170,3 +170,13 @@ def _read_json(path: Path) -> dict[str, Any]:
             f"Docker's configuration file {path} cannot be read", why=str(error), fix="correct or remove it"
         ) from error
     return data if isinstance(data, dict) else {}
+
+
+def shown_loss(endpoint: str, why: str) -> str:
+    """What is said of an engine that answered before and does not now.
+
+    Args:
+        endpoint: Its address, without credentials.
+        why: In the system's words.
+    """
+    return f"the Docker Engine at {endpoint} does not answer any more: {why}"

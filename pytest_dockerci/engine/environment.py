@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from pytest_dockerci.build_inputs import compose_files
@@ -19,11 +19,11 @@ from pytest_dockerci.engine.command import Commands
 from pytest_dockerci.engine.command_container import CommandContainer
 from pytest_dockerci.engine.compose_model import (
     choose_started,
-    edited_model,
     read_model,
     require_allowed,
     require_services,
 )
+from pytest_dockerci.engine.edited_model import edited_model
 from pytest_dockerci.engine.environment_plan import EnvironmentPlan
 from pytest_dockerci.engine.events import RunEvents
 from pytest_dockerci.engine.exec_stream import ExecStream, open_exec
@@ -31,24 +31,21 @@ from pytest_dockerci.engine.extra_services import ExtraServices
 from pytest_dockerci.engine.git_facts import GitFacts, read_git_facts
 from pytest_dockerci.engine.image_source import choose_source
 from pytest_dockerci.engine.images import require_image
-from pytest_dockerci.engine.labels import RunIdentity, folder_name
+from pytest_dockerci.engine.keeper import dismiss_keeper
+from pytest_dockerci.engine.model_cache import model_cache
 from pytest_dockerci.engine.nets import Nets
 from pytest_dockerci.engine.project_copies import ProjectCopies
 from pytest_dockerci.engine.python_suite import PythonSuite
 from pytest_dockerci.engine.relay import published_ports
+from pytest_dockerci.engine.report_files import bring_report
 from pytest_dockerci.engine.requirements import parse_requirements
+from pytest_dockerci.engine.run_stacks import commands_of, model_of_stack, new_stack, volume_prefix
+from pytest_dockerci.engine.seeding import Seeding
 from pytest_dockerci.engine.service import ServiceMap
 from pytest_dockerci.engine.shipper import Shipper
 from pytest_dockerci.engine.stack import Stack
 from pytest_dockerci.engine.stack_images import StackImages
-from pytest_dockerci.engine.stack_model import (
-    CommandContainerPlan,
-    StackPlan,
-    TestContainerPlan,
-    command_name,
-    plan_stack,
-    secret_variable,
-)
+from pytest_dockerci.engine.stack_model import command_name
 from pytest_dockerci.engine.stacks import Stacks
 from pytest_dockerci.errors import DockerCIError
 
@@ -58,6 +55,7 @@ if TYPE_CHECKING:
     from pytest_dockerci.engine.client import Engine
     from pytest_dockerci.engine.container import TestContainer
     from pytest_dockerci.engine.image import ImageUnderTest
+    from pytest_dockerci.engine.model_cache import ComposeModel
     from pytest_dockerci.engine.readiness import ServiceReadiness
     from pytest_dockerci.last_image import LastImage
     from pytest_dockerci.progress import Progress
@@ -92,17 +90,18 @@ class Environment:
         self._plan = plan
         self.secret_environ = plan.secret_environ
         self._progress = progress
-        self.identity = RunIdentity(run_id=plan.run_id, nonce=plan.nonce, folder=folder_name(plan.rootdir))
+        self.identity = plan.identity
         self._commands = Commands(engine.child_environ)
         self._background = Background()
         self._nets = Nets(engine, self.identity, self._background, progress)
         self._extras = ExtraServices(engine, self.identity, plan.extra_services)
-        self._folder = plan.state_dir / "runs" / plan.run_id
+        self._folder = plan.state_dir / "runs" / self.identity.run_id
         self._cache = plan.state_dir / "cache"
         self._copies = ProjectCopies(engine, self.identity, plan.rootdir, progress)
         self._events: RunEvents | None = None
         self._suite: PythonSuite | None = None
         self._command_stack: Stack | None = None
+        self._is_reported = False
         self._ports = published_ports(engine, self.identity, lambda: self.image, plan.reaper_image)
 
     def start(self) -> None:
@@ -120,20 +119,23 @@ class Environment:
         """
         for folder in (self._folder, self._cache):
             folder.mkdir(parents=True, exist_ok=True)
-        self._nets.spread(self._commands, self._folder, self._plan.state_dir.parent, self._plan.reaper_image)
+        plan = self._plan
+        base, is_kept = plan.state_dir.parent, plan.kept is not None
+        self._nets.spread(self._commands, self._folder, base, plan.reaper_image, is_kept=is_kept)
         self._events = RunEvents(self._engine, self.identity)
         with self._progress.phase("build"):
             git = self._background.submit(read_git_facts, self._commands, self._plan.rootdir)
             self._read_model()
             self._bring_images(git)
         with self._progress.phase("containers"):
-            self._nets.await_reaper(is_strict=self._plan.is_strict)
+            self._nets.await_reaper(is_strict=plan.is_strict)
+            self._fit()
             workdir = PurePosixPath((self._image_data.get("Config") or {}).get("WorkingDir") or "/")
-            container_root = self._plan.container_root or workdir
-            if self._plan.runs_pytest:
+            container_root = plan.container_root or workdir
+            if plan.runs_pytest:
                 self._suite = self._bring_suite(container_root)
             self._copies.bring()
-            self._source.untag_last(self._engine, self._plan.last_image)
+            self._source.untag_last(self._engine, plan.last_image)
             self.image = self._source.under_test(self._image_data, self._build, self._suite, container_root)
             self._start_stacks(self._events)
             self._stacks.watch()
@@ -146,9 +148,16 @@ class Environment:
         plan = self._plan
         files = list(plan.compose_files)
         plan.edit_compose_files(files)
+        question = [".".join(map(str, self._engine.compose_version)), *sorted(plan.allow)]
+        cache = model_cache(self._cache, plan.rootdir, files, self._engine.child_environ, question)
+        name = self.identity.project
         resolved = read_model(
-            self._commands, plan.rootdir, files, project=self.identity.project, allow=plan.allow
+            self._commands, plan.rootdir, files, project=name, allow=plan.allow, cache=cache
         )
+        self._take_model(resolved, files)
+
+    def _take_model(self, resolved: ComposeModel, files: Sequence[Path]) -> None:
+        plan = self._plan
         for warning in resolved.warnings:
             self._progress.line(f"Compose: {warning}")
         self._resolved = resolved.data
@@ -191,24 +200,27 @@ class Environment:
         self._source = source
         self._build = self._images.bring([*self._started, *self._tested[1:]], source.names)
         self._image_data = require_image(self._engine, self._images.built[plan.service], self._progress)
+        self._seeding = Seeding(self._engine, self._commands, self._progress, plan.rootdir)
+        self._images.built |= self._seeding.find(
+            self._model.data, self._images.ids(self._started, plan.service)
+        )
+
+    def _fit(self) -> None:
+        """Nothing is there to go on with: `KeptEnvironment` may have something."""
 
     def _bring_suite(self, container_root: PurePosixPath) -> PythonSuite:
-        plan = self._plan
+        plan, image_id, cache = self._plan, str(self._image_data["Id"]), self._cache
         suite = PythonSuite(
-            self._engine,
-            self.identity,
-            self._images.built[plan.service],
-            plan,
-            container_root=container_root,
-            cache=self._cache,
+            self._engine, self.identity, image_id, plan, container_root=container_root, cache=cache
         )
-        suite.look(self._model.services[plan.service], self._source.names[0])
+        suite.look(self._model.services[plan.service], self._source.names[0], self._progress)
+        prefixes = [volume_prefix(plan, worker) for worker in range(plan.workers)]
         suite.bring(
             self._commands,
             self._background,
             self._progress,
             requirements=self._requirements,
-            prefixes=[self._volume_prefix(worker) for worker in range(plan.workers)],
+            prefixes=prefixes,
         )
         return suite
 
@@ -231,57 +243,31 @@ class Environment:
             ports=self._ports,
         )
         self.services = self.services_of(0)
-        groups = {self.identity.project: tuple(range(plan.workers if plan.runs_pytest else 0))}
-        if plan.per_worker_stacks and plan.runs_pytest:
-            groups = {f"{self.identity.project}-gw{worker}": (worker,) for worker in range(plan.workers)}
-        self._workers = groups
-        for project, workers in groups.items():
-            stack = Stack(
-                self._engine,
-                self._commands,
-                self.identity,
-                project=project,
-                folder=self._folder,
-                rootdir=plan.rootdir,
-                secret_environ={secret_variable(name): value for name, value in plan.secret_environ.items()},
-            )
+        self._workers = plan.workers_by_project
+        stacks = {project: self._stack(project) for project in self._workers}
+        if self._seeding.missing:
+            self._make_seeds(next(iter(stacks.values())))
+        for project, stack in stacks.items():
             stack.write(self._resolved, self._stack_model(project, self._started))
-            held = [command_name(each.service, each.number) for each in self._commands_of(project)]
-            self._stacks.start(stack, workers, self._started, held)
+            held = [command_name(each.service, each.number) for each in commands_of(plan, project)]
+            self._stacks.start(stack, self._workers[project], self._started, held)
             self._command_stack = self._command_stack or stack
 
+    def _stack(self, project: str) -> Stack:
+        return new_stack(self._engine, self._commands, self._plan, self._folder, project)
+
+    def _make_seeds(self, stack: Stack) -> None:
+        """What services come to whose seed is missing becomes the image that starts, after all, in their place."""
+        wanted, self._started = self._started, ()
+        stack.write(self._resolved, self._stack_model(stack.project, ()))
+        workers = self._workers[stack.project]
+        self._images.built |= self._seeding.make(self._stacks, stack, workers, self._prepare_late)
+        self._started = wanted
+
     def _stack_model(self, project: str, services: Sequence[str]) -> dict[str, Any]:
-        plan = self._plan
-        suite = self._suite
-        tests = tuple(
-            TestContainerPlan(
-                worker=worker, mounts=suite.mounts(self._volume_prefix(worker)) if suite else ()
-            )
-            for worker in self._workers[project]
+        return model_of_stack(
+            self._plan, self._model, self._images, self._suite, project=project, services=services
         )
-        return plan_stack(
-            self._model.data,
-            StackPlan(
-                identity=self.identity,
-                project=project,
-                service=plan.service,
-                services=tuple(dict.fromkeys([*services, plan.service])),
-                built=self._images.built,
-                images=self._images.facts,
-                python=self._python,
-                environ=plan.environ,
-                worker_count=plan.workers,
-                tests=tests,
-                commands=self._commands_of(project),
-            ),
-        )
-
-    def _commands_of(self, project: str) -> tuple[CommandContainerPlan, ...]:
-        """The commands that run beside the services of a stack: the first one."""
-        return self._plan.commands if project == next(iter(self._workers)) else ()
-
-    def _volume_prefix(self, worker: int) -> str:
-        return f"{self.identity.project}-{worker}"
 
     def _prepare_late(self, new: tuple[str, ...], stack: Stack) -> None:
         """Make services ready for Compose that are first asked for while tests run."""
@@ -367,6 +353,16 @@ class Environment:
         """From now on, tell once when a service that was ready has ended by itself, from a thread."""
         self._stacks.watch_over(tell)
 
+    def _leave(self) -> bool:
+        return False  # where the stack stays for the next run, `KeptEnvironment` says so
+
+    def _bring_report(self, *, fast: bool) -> None:
+        if self._plan.report is None or self._is_reported:
+            return
+        self._is_reported = True
+        root = self.image.container_root if hasattr(self, "image") else PurePosixPath("/")  # then no test ran
+        bring_report(self._engine, self.identity, self._plan.report, root, self._progress, fast=fast)
+
     def close(self, *, fast: bool = False) -> tuple[str, ...]:
         """Remove all of it from the engine. May be called again, and from a half-finished `start`.
 
@@ -381,6 +377,9 @@ class Environment:
             self._events.close()
         self._ports.close()
         is_quiet = self._background.join(_FAST_JOIN_SECONDS if fast else _JOIN_SECONDS) and not was_running
+        self._bring_report(fast=fast)
+        if self._leave():
+            return ()
         left = remove_objects(
             self._engine,
             lambda: list_objects(self._engine, self.identity.filters),
@@ -390,6 +389,7 @@ class Environment:
         self._extras.close()
         self._engine.client.close()
         if not left:  # else `dockerci gc` and the next run have to know whose it is
+            dismiss_keeper(self._folder)
             shutil.rmtree(self._folder, ignore_errors=True)
         if self._plan.lease is not None:
             self._plan.lease.release()

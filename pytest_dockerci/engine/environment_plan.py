@@ -7,10 +7,28 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from pytest_dockerci.engine.labels import RunIdentity, folder_name
+
 if TYPE_CHECKING:
     from pytest_dockerci.engine.stack_model import CommandContainerPlan
+    from pytest_dockerci.kept_stack import KeptStack
     from pytest_dockerci.last_image import LastImage
     from pytest_dockerci.state import Lease
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRequest:
+    """What is wanted of the engine.
+
+    Attributes:
+        logs: Folder for the logs; exists not yet, or is empty.
+        artifacts: Folder for the artifacts; the same.
+        globs: What is an artifact.
+    """
+
+    logs: Path
+    artifacts: Path
+    globs: tuple[str, ...] = ()
 
 
 def _leave(_: Any) -> None:
@@ -57,6 +75,9 @@ class EnvironmentPlan:
         lease: Says that the run goes on; released when it has been removed.
         reaper_image: Image of the reaper, or ``none``.
         is_strict: Without a reaper the run does not go on.
+        keep_expiry_seconds: How long after its last use the stack is kept; None where the run removes it.
+        kept: A kept stack to go on with; `lease` is that one's.
+        report: What to bring back before the run is removed; None for nothing.
     """
 
     run_id: str
@@ -94,3 +115,20 @@ class EnvironmentPlan:
     lease: Lease | None = None
     reaper_image: str = "none"
     is_strict: bool = False
+    report: ReportRequest | None = None
+    keep_expiry_seconds: float | None = None
+    kept: KeptStack | None = None
+
+    @property
+    def identity(self) -> RunIdentity:
+        """The labels of all that belongs to the run: those of the run that made the stack, where one is kept."""
+        owner = self if self.kept is None else self.kept
+        return RunIdentity(run_id=owner.run_id, nonce=owner.nonce, folder=folder_name(self.rootdir))
+
+    @property
+    def workers_by_project(self) -> dict[str, tuple[int, ...]]:
+        """Compose's project of each stack to the workers that use it."""
+        project = self.identity.project
+        if self.per_worker_stacks and self.runs_pytest:
+            return {f"{project}-gw{worker}": (worker,) for worker in range(self.workers)}
+        return {project: tuple(range(self.workers if self.runs_pytest else 0))}

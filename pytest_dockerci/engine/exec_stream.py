@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-import docker.errors
-
-from pytest_dockerci.engine.connection import Connection, upgrade
+from pytest_dockerci.engine.connection import Connection, ask, upgrade
 from pytest_dockerci.engine.frames import STDERR, Demultiplexer, FrameError
-from pytest_dockerci.engine.trouble import trouble_of
 from pytest_dockerci.errors import AgentLostError, DockerCIError
 
 if TYPE_CHECKING:
     from pytest_dockerci.engine.client import Engine
+    from pytest_dockerci.engine.plain_engine import PlainEngine
 
 _STDERR_TAIL_BYTES = 64 << 10
 
@@ -31,7 +30,12 @@ class ExecStream:
     """
 
     def __init__(
-        self, engine: Engine, exec_id: str, container_id: str, connection: Connection, first_bytes: bytes
+        self,
+        engine: Engine | PlainEngine,
+        exec_id: str,
+        container_id: str,
+        connection: Connection,
+        first_bytes: bytes,
     ) -> None:
         self.exec_id = exec_id
         self.container_id = container_id
@@ -93,6 +97,8 @@ class ExecStream:
 
     def trouble(self) -> str:
         """What is wrong with the container or the engine; empty when nothing is. Takes a few seconds at most."""
+        from pytest_dockerci.engine.trouble import trouble_of  # noqa: PLC0415 - loads the SDK, in a run that has trouble
+
         trouble = trouble_of(self._engine, self.container_id)
         tunnel = self._engine.tunnel
         if tunnel is not None and (end := tunnel.broken_since(self._breaks)):
@@ -111,8 +117,10 @@ class ExecStream:
         deadline = time.monotonic() + timeout_seconds
         while True:
             try:
-                state = self._engine.client.api.exec_inspect(self.exec_id)
-            except docker.errors.APIError:
+                status, state = ask(self._engine, "GET", f"exec/{self.exec_id}/json")
+            except OSError:
+                return None
+            if status != HTTPStatus.OK:
                 return None
             if not state["Running"]:
                 code = state["ExitCode"]
@@ -123,7 +131,7 @@ class ExecStream:
 
 
 def open_exec(
-    engine: Engine,
+    engine: Engine | PlainEngine,
     container_id: str,
     argv: Sequence[str],
     *,
@@ -145,21 +153,25 @@ def open_exec(
         DockerCIError: The container is gone or does not run, or the tunnel to the engine has broken.
     """
     engine.require_unbroken()
+    wanted = {
+        "AttachStdin": True,
+        "AttachStdout": True,
+        "AttachStderr": True,
+        "Cmd": list(argv),
+        "User": user or "",
+        "Env": [f"{name}={value}" for name, value in (environ or {}).items()],
+        "WorkingDir": str(workdir or ""),
+    }
     try:
-        exec_id = engine.client.api.exec_create(
-            container_id,
-            list(argv),
-            stdin=True,
-            user=user or "",
-            environment=dict(environ) if environ else None,
-            workdir=str(workdir) if workdir is not None else None,
-        )["Id"]
+        status, created = ask(engine, "POST", f"containers/{container_id}/exec", wanted)
+        if status != HTTPStatus.CREATED:
+            raise ConnectionError(created)
+        exec_id = str(created["Id"])
         connection, first_bytes = upgrade(engine, f"exec/{exec_id}/start", {"Detach": False, "Tty": False})
-    except (docker.errors.APIError, OSError) as error:
-        why = getattr(error, "explanation", None) or str(error)
+    except OSError as error:
         raise DockerCIError(
             f"no command can be started in container {container_id[:12]}",
-            why=str(why),
+            why=str(error),
             fix="it has to run: see its log, and whether something stops it",
         ) from error
     return ExecStream(engine, exec_id, container_id, connection, first_bytes)

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pytest_dockerci.engine.python_probe import PythonFacts
+    from pytest_dockerci.engine.python_facts import PythonFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

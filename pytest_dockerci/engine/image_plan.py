@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from pytest_dockerci.build_inputs import BuildInputs
 
 if TYPE_CHECKING:
-    from pytest_dockerci.engine.compose_model import ComposeModel
     from pytest_dockerci.engine.environment_plan import EnvironmentPlan
+    from pytest_dockerci.engine.model_cache import ComposeModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,19 +79,32 @@ def build_inputs(
         compose_files: The files that it comes from.
         is_built: False for an image that is taken as it is.
     """
-    build = (model.services[plan.service].get("build") or {}) if is_built else {}
+    laid_over = [*plan.suite, *([plan.config_file] if plan.config_file else [])]
+    return build_inputs_of(
+        model.services[plan.service] if is_built else {},
+        compose_files,
+        left_out=tuple(plan.rootdir / path for path in laid_over),
+    )
+
+
+def build_inputs_of(
+    definition: Mapping[str, Any], compose_files: Sequence[Path], *, left_out: Sequence[Path] = ()
+) -> BuildInputs:
+    """Where the things lie that the image of one service is built from.
+
+    Args:
+        definition: The service in the resolved model; one without ``build`` has none.
+        compose_files: The files that it comes from.
+        left_out: Files and folders whose changes do not ask for a build.
+    """
+    build = definition.get("build") or {}
     named = [build.get("context"), *(build.get("additional_contexts") or {}).values()]
     contexts = [Path(str(name).replace("$$", "$")) for name in named if name]
     local = tuple(context for context in contexts if context.is_absolute() and context.is_dir())
     files = list(compose_files)
     if local and "dockerfile_inline" not in build:
         files.append(local[0] / str(build.get("dockerfile") or "Dockerfile"))
-    laid_over = [*plan.suite, *([plan.config_file] if plan.config_file else [])]
-    return BuildInputs(
-        contexts=local,
-        files=tuple(files),
-        left_out=tuple(plan.rootdir / path for path in laid_over),
-    )
+    return BuildInputs(contexts=local, files=tuple(files), left_out=tuple(left_out))
 
 
 def _find_twin(model: ComposeModel, definition: Mapping[str, Any], others: Iterable[str]) -> str | None:

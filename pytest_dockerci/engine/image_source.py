@@ -20,8 +20,8 @@ from pytest_dockerci.last_image import LastImage
 
 if TYPE_CHECKING:
     from pytest_dockerci.engine.client import Engine
-    from pytest_dockerci.engine.compose_model import ComposeModel
     from pytest_dockerci.engine.environment_plan import EnvironmentPlan
+    from pytest_dockerci.engine.model_cache import ComposeModel
     from pytest_dockerci.engine.python_suite import PythonSuite
     from pytest_dockerci.engine.stack_images import BuildSummary
 

@@ -16,6 +16,8 @@ EMPTY_IMAGE = "dockerci-empty:1"
 BUILD_REPOSITORY = "dockerci-build"
 # What follows is the run's id: the tag under which it pushes.
 RUN_TAG = "dockerci-run-"
+# The end of its container's name, after that of the run. The names of services' containers end with a number.
+REAPER_NAME = "-reaper"
 COMPOSE_PROJECT = "com.docker.compose.project"
 COMPOSE_SERVICE = "com.docker.compose.service"
 _MAX_FOLDER_CHARACTERS = 20

@@ -11,12 +11,16 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import docker.errors
 
 from pytest_dockerci.engine.cleanup import KINDS, EngineObject, list_objects, remove_objects
+from pytest_dockerci.engine.keeper import dismiss_keeper
 from pytest_dockerci.engine.labels import BUILD_REPOSITORY, CACHE, EMPTY_IMAGE, RUN, RUN_TAG, run_filters
+from pytest_dockerci.engine.seed_inputs import SEED_REPOSITORY
+from pytest_dockerci.state import take_lease
 
 if TYPE_CHECKING:
     from pytest_dockerci.engine.client import Engine
@@ -42,12 +46,12 @@ def find_leftovers(engine: Engine) -> Leftovers:
     for thing in list_objects(engine, {"label": [RUN]}):
         runs.setdefault(thing.labels.get(RUN, ""), []).append(thing)
     caches = [thing for thing in list_objects(engine, {"label": [CACHE]}) if RUN not in thing.labels]
-    for name in (f"{BUILD_REPOSITORY}/*/*", f"{BUILD_REPOSITORY}/*", EMPTY_IMAGE):
+    for name in (f"{BUILD_REPOSITORY}/*/*", f"{BUILD_REPOSITORY}/*", f"{SEED_REPOSITORY}/*", EMPTY_IMAGE):
         caches += [
             EngineObject(kind="image", key=tag, name=tag, created=float(data.get("Created") or 0))
             for data in engine.client.api.images(filters={"reference": name})
             for tag in data.get("RepoTags") or ()
-            if tag.startswith((f"{BUILD_REPOSITORY}/", EMPTY_IMAGE))
+            if tag.startswith((f"{BUILD_REPOSITORY}/", f"{SEED_REPOSITORY}/", EMPTY_IMAGE))
         ]
     return Leftovers(
         runs={run_id: tuple(things) for run_id, things in runs.items()},
@@ -109,12 +113,30 @@ def sweep(engine: Engine, dead_runs: Sequence[RunOwner]) -> Mapping[str, int]:
     """
     found = {}
     for owner in dead_runs:
-        filters = run_filters(owner.run_id, owner.nonce)
-        count = len(list_objects(engine, filters))
-        left = remove_objects(engine, partial(list_objects, engine, filters), quiet_seconds=0)
-        if count:
+        # Held meanwhile: another run must not begin to use a stack that is being removed.
+        lease = take_lease(owner.folder)
+        if lease is None:
+            continue
+        try:
+            count = len(list_objects(engine, run_filters(owner.run_id, owner.nonce)))
+            left = remove_run(engine, owner.run_id, owner.nonce, owner.folder)
+        finally:
+            lease.release()
+        if count and not left:
             found[owner.run_id] = count
-        if not left:
-            untag_pushes(engine, owner.run_id)
-            shutil.rmtree(owner.folder, ignore_errors=True)
     return found
+
+
+def remove_run(engine: Engine, run_id: str, nonce: str, folder: Path) -> tuple[str, ...]:
+    """Remove all that a run has on the engine, and its folder; the caller holds its lease.
+
+    Returns:
+        What is still there, and why; then the folder stays as well.
+    """
+    filters = run_filters(run_id, nonce)
+    left = remove_objects(engine, partial(list_objects, engine, filters), quiet_seconds=0)
+    if not left:
+        dismiss_keeper(folder)
+        untag_pushes(engine, run_id)
+        shutil.rmtree(folder, ignore_errors=True)
+    return left

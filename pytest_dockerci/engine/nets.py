@@ -14,6 +14,7 @@ from pytest_dockerci.engine.leftovers import sweep
 from pytest_dockerci.engine.reaper import Reaper
 from pytest_dockerci.engine.watchdog import Watchdog
 from pytest_dockerci.errors import DockerCIError, ReaperError
+from pytest_dockerci.kept_stack import read_kept
 from pytest_dockerci.state import find_owners
 
 if TYPE_CHECKING:
@@ -49,7 +50,9 @@ class Nets:
         self._reaper_start: Future[None] | None = None
         self._has_to_pull = False
 
-    def spread(self, commands: Commands, folder: Path, state_base: Path, reaper_image: str) -> None:
+    def spread(
+        self, commands: Commands, folder: Path, state_base: Path, reaper_image: str, *, is_kept: bool
+    ) -> None:
         """Begin to set them up; to be called before the run's first object exists.
 
         Args:
@@ -57,14 +60,17 @@ class Nets:
             folder: The run's folder.
             state_base: The folder of all projects' runs.
             reaper_image: Image of the reaper, or `NO_REAPER`.
+            is_kept: The stack is one that is kept; it has nets of its own.
         """
+        self._background.submit(self._sweep, state_base)
+        if is_kept:
+            return
         self._watchdog = Watchdog(self._engine, self._identity, folder)
         commands.tell(self._watchdog)
         if reaper_image != NO_REAPER:
             self._reaper = Reaper(self._engine, self._identity, reaper_image, self._progress)
             self._has_to_pull = not self._reaper.has_image
             self._reaper_start = self._background.submit(self._reaper.start)
-        self._background.submit(self._sweep, state_base)
 
     def await_reaper(self, *, is_strict: bool) -> None:
         """Wait for the reaper, unless its image has to be pulled first; without it, the other nets have to do.
@@ -96,6 +102,24 @@ class Nets:
             ) from error
         self._tell(error)
 
+    def keep(self, seconds: float) -> bool:
+        """The run's stack stays: the reaper waits for its time to be up, the watchdog goes home.
+
+        Returns:
+            False when the reaper has not started yet: it would see this process's end, and remove everything.
+        """
+        if self._reaper is not None and self._reaper_start is not None:
+            try:
+                self._reaper_start.result(_REAPER_READY_SECONDS)
+            except FutureTimeoutError:
+                return False
+            except ReaperError:
+                pass  # there is none
+            else:
+                self._reaper.keep(seconds)
+        self.close()
+        return True
+
     def close(self) -> None:
         """Take them down, when the run has been removed. Safe to repeat."""
         if self._reaper is not None:
@@ -118,8 +142,8 @@ class Nets:
         )
 
     def _sweep(self, state_base: Path) -> None:
-        owners = find_owners(state_base, self._engine.id)
-        for run_id, count in sweep(self._engine, [owner for owner in owners if not owner.is_alive]).items():
-            self._progress.line(
-                f"dockerci: run {run_id} was killed; {count} objects that it left are removed"
-            )
+        owners = [owner for owner in find_owners(state_base, self._engine.id) if owner.is_abandoned]
+        kept = {owner.run_id for owner in owners if read_kept(owner.folder) is not None}
+        for run_id, count in sweep(self._engine, owners).items():
+            what = f"kept stack {run_id} has expired" if run_id in kept else f"run {run_id} was killed"
+            self._progress.line(f"dockerci: {what}; {count} objects that it left are removed")

@@ -22,8 +22,8 @@ from pytest_dockerci.errors import SettingsError
 if TYPE_CHECKING:
     from pytest_dockerci.engine.archive import ArchiveWriter
     from pytest_dockerci.engine.client import Engine
-    from pytest_dockerci.engine.compose_model import ComposeModel
     from pytest_dockerci.engine.labels import RunIdentity
+    from pytest_dockerci.engine.model_cache import ComposeModel
     from pytest_dockerci.progress import Progress
 
 # Section of the model, and where its entries are mounted when they do not say it.

@@ -9,14 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from pytest_dockerci.engine.python_probe import PythonFacts, probe_python
-from pytest_dockerci.engine.suite import (
-    differing_files,
-    lay_suite,
-    require_subpath,
-    sort_suite,
-    suite_mounts,
-)
+from pytest_dockerci.engine.python_facts import PythonFacts
+from pytest_dockerci.engine.python_probe import probe_python
+from pytest_dockerci.engine.suite import lay_suite, require_subpath
+from pytest_dockerci.engine.suite_paths import differing_files, sort_suite, suite_mounts
 from pytest_dockerci.engine.toolkit import Toolkit, ToolkitMaker
 
 if TYPE_CHECKING:
@@ -41,6 +37,8 @@ class PythonSuite:
         cache: Folder for answers.
 
     Attributes:
+        paths: What is laid over the image.
+        files: The single files of that which the image lacks, or has with other bytes; once it was looked at.
         python: The image's interpreter, once it was looked for.
         toolkit: What was brought in, once it was.
     """
@@ -63,31 +61,39 @@ class PythonSuite:
         self._image_id = image_id
         self._plan = plan
         self._cache = cache
-        self._paths = sort_suite(plan.rootdir, container_root, plan.suite, plan.config_file, plan.host_only)
-        self._files: tuple[PurePosixPath, ...] = ()
+        self.paths = sort_suite(plan.rootdir, container_root, plan.suite, plan.config_file, plan.host_only)
+        self.files: tuple[PurePosixPath, ...] = ()
 
-    def look(self, definition: Mapping[str, Any], shown_image: str) -> None:
+    def adopt(self, python: PythonFacts, toolkit: Toolkit) -> None:
+        """Take what is known of it from an earlier run: its volumes are there, and filled."""
+        self.python = python
+        self.toolkit = toolkit
+        self.files = differing_files(self.paths, python)
+
+    def look(self, definition: Mapping[str, Any], shown_image: str, progress: Progress) -> None:
         """Look for the image's Python, and at what it holds of the suite.
 
         Args:
             definition: The service under test.
             shown_image: How messages call the image.
+            progress: Measures how long it takes.
 
         Raises:
             ImageUnusableError: It has no Python that can run the suite, or single files cannot be laid over it.
         """
-        self.python = probe_python(
-            self._engine,
-            self._identity,
-            self._image_id,
-            shown_image=shown_image,
-            user=definition.get("user"),
-            search_path=(definition.get("environment") or {}).get("PATH"),
-            paths=self._paths.container_paths,
-            cache=self._cache,
-        )
-        self._files = differing_files(self._paths, self.python)
-        require_subpath(self._engine, self._files)
+        with progress.phase("containers/python"):
+            self.python = probe_python(
+                self._engine,
+                self._identity,
+                self._image_id,
+                shown_image=shown_image,
+                user=definition.get("user"),
+                search_path=(definition.get("environment") or {}).get("PATH"),
+                paths=self.paths.container_paths,
+                cache=self._cache,
+            )
+        self.files = differing_files(self.paths, self.python)
+        require_subpath(self._engine, self.files)
 
     def bring(
         self,
@@ -114,16 +120,12 @@ class PythonSuite:
         toolkit_to_come = background.submit(
             maker.prepare, requirements, self._plan.host_versions, self._cache
         )
-        lay_suite(
-            self._engine,
-            self._identity,
-            self._image_id,
-            self.python,
-            self._paths,
-            self._files,
-            prefixes,
-        )
-        self.toolkit = toolkit_to_come.result()
+        with progress.phase("containers/suite"):
+            lay_suite(
+                self._engine, self._identity, self._image_id, self.python, self.paths, self.files, prefixes
+            )
+        with progress.phase("containers/toolkit"):
+            self.toolkit = toolkit_to_come.result()
 
     def mounts(self, prefix: str) -> tuple[Mapping[str, Any], ...]:
         """The volumes of one test container.
@@ -132,4 +134,4 @@ class PythonSuite:
             prefix: Unique to it; starts the volumes' names.
         """
         toolkit = [self.toolkit.mount] if self.toolkit.volume else []
-        return (*suite_mounts(self._paths, self._files, prefix), *toolkit)
+        return (*suite_mounts(self.paths, self.files, prefix), *toolkit)

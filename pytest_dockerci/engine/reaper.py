@@ -19,10 +19,10 @@ import docker.errors
 import requests.exceptions
 from docker.types import Mount
 
-from pytest_dockerci.engine.cleanup import REAPER_NAME
 from pytest_dockerci.engine.connection import Connection, upgrade
 from pytest_dockerci.engine.frames import STDERR, Demultiplexer, FrameError
 from pytest_dockerci.engine.images import inspect_image, pull_image
+from pytest_dockerci.engine.labels import REAPER_NAME
 from pytest_dockerci.errors import DockerCIError, ReaperError
 
 if TYPE_CHECKING:
@@ -89,6 +89,14 @@ class Reaper:
                 f"its container of {self._image} could not be started", why=str(said)
             ) from error
         threading.Thread(target=self._beat, name="dockerci heartbeat", daemon=True).start()
+
+    def keep(self, seconds: float) -> None:
+        """From now on it waits until no run has used the stack for so long (`renew`), and removes it then."""
+        self._is_closed.set()
+        if self._connection is not None:
+            with contextlib.suppress(OSError):
+                self._connection.send(f"keep {seconds:.3f}\n".encode("ascii"))
+            self._connection.close()
 
     def close(self) -> None:
         """Hang up; its container is removed as all others of the run are."""

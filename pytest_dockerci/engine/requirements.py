@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,13 @@ from typing import Any
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from pytest_dockerci.engine.requirement_files import (
+    FILE_OPTION,
+    FILE_REQUIREMENT,
+    GROUP_PREFIX,
+    included_files,
+)
 from pytest_dockerci.errors import SettingsError
-
-_GROUP_PREFIX = "group:"
-_FILE_OPTION = re.compile(r"\s*(?:-r|-c|--requirements?|--constraints?)[=\s]\s*(\S+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +55,7 @@ class RequirementSet:
         for file in self.files:
             for path in included_files(file):
                 texts = path.read_text(encoding="utf-8", errors="replace").splitlines()
-                lines += [text for text in texts if not _FILE_OPTION.match(text)]
+                lines += [text for text in texts if not FILE_OPTION.match(text)]
         for group in self.groups:
             lines += _group_lines(_read_groups(self.rootdir / "pyproject.toml"), group, ())
         return lines
@@ -73,10 +75,10 @@ def parse_requirements(texts: Sequence[str], rootdir: Path) -> RequirementSet:
     files: list[Path] = []
     groups: list[str] = []
     for text in texts:
-        if text.startswith(_GROUP_PREFIX):
-            groups.append(text.removeprefix(_GROUP_PREFIX).strip())
+        if text.startswith(GROUP_PREFIX):
+            groups.append(text.removeprefix(GROUP_PREFIX).strip())
             _require_file(rootdir / "pyproject.toml", text)
-        elif match := re.fullmatch(r"(?:-r|--requirements?)[=\s]\s*(.+)", text):
+        elif match := FILE_REQUIREMENT.fullmatch(text):
             files.append(rootdir / match[1].strip())
             _require_file(files[-1], text)
         else:
@@ -128,17 +130,3 @@ def _group_lines(groups: dict[str, list[Any]], name: str, path: tuple[str, ...])
         else:
             lines += _group_lines(groups, str(entry.get("include-group", "")), (*path, key))
     return lines
-
-
-def included_files(file: Path) -> Iterator[Path]:
-    """A requirement file and those that it includes, each once."""
-    seen: set[Path] = set()
-    pending = [file]
-    while pending:
-        path = pending.pop()
-        if path in seen or not path.is_file():
-            continue
-        seen.add(path)
-        yield path
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-        pending += [path.parent / match[1] for line in lines if (match := _FILE_OPTION.match(line))]

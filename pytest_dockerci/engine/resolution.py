@@ -21,7 +21,7 @@ from pytest_dockerci.engine.command import Commands, Completed, mask_secrets
 from pytest_dockerci.errors import ToolkitError
 
 if TYPE_CHECKING:
-    from pytest_dockerci.engine.python_probe import PythonFacts
+    from pytest_dockerci.engine.python_facts import PythonFacts
     from pytest_dockerci.engine.requirements import RequirementSet
 
 _TIMEOUT_SECONDS = 600.0

@@ -175,6 +175,19 @@ class Service:
         self._note_stop(True)
         self._act("kill", lambda api, key: api.kill(key, signal=signal))
 
+    def restore(self) -> None:
+        """Bring it back to its seed (``x-dockerci: {seed: ...}``): a new container with new volumes, ready.
+
+        Raises:
+            DockerCIError: It was not started from a seed.
+            ServiceNotReadyError: It ends, or is not ready at the limit.
+        """
+        from pytest_dockerci.engine.restoring import restore_container  # noqa: PLC0415 - few tests need it
+
+        self._note_stop(True)
+        restore_container(self._engine, self.container_id, self.name)
+        self._come_back()
+
     def _come_back(self) -> None:
         self._wait_ready()
         self._note_stop(False)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_dockerci.engine.client import Engine
     from pytest_dockerci.engine.command import Commands
     from pytest_dockerci.engine.labels import RunIdentity
-    from pytest_dockerci.engine.python_probe import PythonFacts
+    from pytest_dockerci.engine.python_facts import PythonFacts
 
 _PIP_PATH = PurePosixPath("/.dockerci/pip")
 # The last pip for Python 3.8; newer ones run on newer Pythons alone.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pytest_dockerci.engine.background import Background
     from pytest_dockerci.engine.client import Engine
     from pytest_dockerci.engine.command import Commands
-    from pytest_dockerci.engine.compose_model import ComposeModel
     from pytest_dockerci.engine.environment_plan import EnvironmentPlan
+    from pytest_dockerci.engine.model_cache import ComposeModel
     from pytest_dockerci.engine.stack_model import ImageFacts
     from pytest_dockerci.progress import Progress
 
@@ -50,6 +50,7 @@ class StackImages:
     Attributes:
         built: Service to image id, for services that must run exactly that image.
         facts: Service to what its image says.
+        references: Name of an image to its id, for images that are taken by name.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class StackImages:
     ) -> None:
         self.built: dict[str, str] = {}
         self.facts: dict[str, ImageFacts] = {}
+        self.references: dict[str, str] = {}
         self._engine = engine
         self._commands = commands
         self._background = background
@@ -81,7 +83,7 @@ class StackImages:
             ImageUnusableError: It is neither on the engine nor can it be pulled.
         """
         data = require_image(self._engine, reference, self._progress)
-        self.built[self._service] = str(data["Id"])
+        self.built[self._service] = self.references[reference] = str(data["Id"])
         return data
 
     def bring(self, names: Sequence[str], own_names: Sequence[str]) -> BuildSummary:
@@ -121,7 +123,10 @@ class StackImages:
             summary = BuildSummary(seconds=outcome.seconds, is_cached=outcome.is_cached)
         pulling.result()
         for name in sources.pulls:
-            self._remember(name, str(self._model.services[name]["image"]).replace("$$", "$"))
+            reference = str(self._model.services[name]["image"]).replace("$$", "$")
+            self._remember(name, reference)
+            if name in self.facts:
+                self.references[reference] = self.facts[name].image_id
         if self._service in sources.pulls:
             self.built[self._service] = self.facts[self._service].image_id
         self.built |= {name: self.built[twin] for name, twin in sources.same.items()}
@@ -133,3 +138,7 @@ class StackImages:
         data = inspect_image(self._engine, reference)
         if data is not None:
             self.facts[name] = image_facts(data)
+
+    def ids(self, names: Iterable[str], but: str) -> dict[str, str]:
+        """Service to image id, for services whose image is here; `but` is left out."""
+        return {name: self.facts[name].image_id for name in names if name in self.facts and name != but}

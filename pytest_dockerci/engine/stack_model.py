@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_dockerci.engine.compose_yaml import escape_dollars
+from pytest_dockerci.engine.edited_model import escape_dollars
 from pytest_dockerci.engine.labels import RunIdentity
 
 START_INTERVAL_SECONDS = 0.1

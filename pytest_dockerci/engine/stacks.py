@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_dockerci.engine.compose_model import closure
 from pytest_dockerci.engine.container import TestContainer
 from pytest_dockerci.engine.listening import HEALTHY_SECONDS, IMAGE_PORTS_SECONDS, Listening
-from pytest_dockerci.engine.readiness import ServiceReadiness
+from pytest_dockerci.engine.readiness import HOW_COMPLETED, ServiceReadiness
 from pytest_dockerci.engine.service import Service
 from pytest_dockerci.engine.service_watch import ExpectedStops, ServiceWatch
 from pytest_dockerci.engine.stack_model import (
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from pytest_dockerci.engine.background import Background
     from pytest_dockerci.engine.client import Engine
-    from pytest_dockerci.engine.compose_model import ComposeModel
     from pytest_dockerci.engine.environment_plan import EnvironmentPlan
     from pytest_dockerci.engine.events import RunEvents
+    from pytest_dockerci.engine.model_cache import ComposeModel
     from pytest_dockerci.engine.relay import PublishedPorts
     from pytest_dockerci.engine.stack import Stack
     from pytest_dockerci.engine.stack_model import ImageFacts
@@ -95,16 +95,26 @@ class Stacks:
         self._is_waited_for = threading.Event()
         self._expected = ExpectedStops()
 
+    def adopt(self, stack: Stack, workers: Sequence[int], services: Sequence[str]) -> None:
+        """Look after a stack that runs already: services and the workers' test containers."""
+        self._started_monotonic = self._started_monotonic or time.monotonic()
+        if stack not in self._stacks:
+            self._stacks.append(stack)
+        self._workers[stack.project] = tuple(workers)
+        self._started[stack.project] = dict.fromkeys(services)
+        self._watches |= {(stack.project, name): self._watch(stack, name) for name in services}
+
+    def forget(self, stack: Stack, name: str) -> None:
+        """A service was removed; it is started anew."""
+        del self._started[stack.project][name]
+        del self._watches[stack.project, name]
+
     def start(
         self, stack: Stack, workers: Sequence[int], services: Sequence[str], held: Sequence[str] = ()
     ) -> None:
         """Have Compose start services and the workers' test containers, and create others; returns at once."""
-        self._started_monotonic = self._started_monotonic or time.monotonic()
-        self._stacks.append(stack)
         self._held += held
-        self._workers[stack.project] = tuple(workers)
-        self._started[stack.project] = dict.fromkeys(services)
-        self._watches |= {(stack.project, name): self._watch(stack, name) for name in services}
+        self.adopt(stack, workers, services)
         self._start(stack, [*services, *(check_name(self._service, worker) for worker in workers)], held)
 
     def _start(self, stack: Stack, services: Sequence[str], held: Sequence[str] = ()) -> None:
@@ -172,6 +182,40 @@ class Stacks:
             find_failure=self._find_failure,
         )
         self._ready.add_done_callback(lambda _: self._events.wake())
+
+    @property
+    def started_services(self) -> tuple[str, ...]:
+        """Every service that was started in some stack."""
+        return tuple(dict.fromkeys(name for names in self._started.values() for name in names))
+
+    @property
+    def is_ready(self) -> bool:
+        """Every started service has become ready."""
+        return self._ready is not None and self._ready.done() and self._ready.exception() is None
+
+    def containers_by_service(self) -> dict[str, tuple[str, ...]]:
+        """The containers of each service, in all stacks."""
+        found: dict[str, tuple[str, ...]] = {}
+        for stack in self._stacks:
+            for name, ids in stack.container_ids().items():
+                found[name] = (*found.get(name, ()), *ids)
+        return found
+
+    @property
+    def completed_services(self) -> frozenset[str]:
+        """Those that have done their work and ended."""
+        watches = [watch for watch in self._watches.values() if watch.readiness is not None]
+        return frozenset(
+            watch.service for watch in watches if watch.readiness and watch.readiness.how == HOW_COMPLETED
+        )
+
+    @property
+    def layout(self) -> dict[str, list[Any]]:
+        """Compose's project to its workers and its services."""
+        return {
+            stack.project: [list(self._workers[stack.project]), list(self._started[stack.project])]
+            for stack in self._stacks
+        }
 
     def wait_ready(self) -> tuple[ServiceReadiness, ...]:
         """Block until every started service of every stack is ready.

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pytest_dockerci.engine.client import Engine
     from pytest_dockerci.engine.command import Commands
     from pytest_dockerci.engine.labels import RunIdentity
-    from pytest_dockerci.engine.python_probe import PythonFacts
+    from pytest_dockerci.engine.python_facts import PythonFacts
     from pytest_dockerci.engine.requirements import RequirementSet
     from pytest_dockerci.engine.volumes import Fill
     from pytest_dockerci.progress import Progress

@@ -6,20 +6,20 @@ import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import requests.exceptions
-
-from pytest_dockerci.engine.api import EngineLostError
+from pytest_dockerci.engine.connection import ask
+from pytest_dockerci.engine.endpoint import shown_loss
 from pytest_dockerci.engine.readiness import Observation, observation_of, shown_end
 
 if TYPE_CHECKING:
     from pytest_dockerci.engine.client import Engine
+    from pytest_dockerci.engine.plain_engine import PlainEngine
 
 _ANSWER_SECONDS = 3
 # The engine tells of a container's end a moment after the end of its streams.
 _SECOND_LOOK_SECONDS = 0.3
 
 
-def trouble_of(engine: Engine, container_id: str) -> str:
+def trouble_of(engine: Engine | PlainEngine, container_id: str) -> str:
     """What is wrong, in words; empty when the engine says that the container runs.
 
     Args:
@@ -29,20 +29,17 @@ def trouble_of(engine: Engine, container_id: str) -> str:
     return _look(engine, container_id) or _look(engine, container_id, after_seconds=_SECOND_LOOK_SECONDS)
 
 
-def _look(engine: Engine, container_id: str, after_seconds: float = 0.0) -> str:
+def _look(engine: Engine | PlainEngine, container_id: str, after_seconds: float = 0.0) -> str:
     time.sleep(after_seconds)
-    api = engine.client.api
-    version = ".".join(map(str, engine.api_version))
-    url = f"{api.base_url}/v{version}/containers/{container_id}/json"
     try:
-        response = api.get(url, timeout=_ANSWER_SECONDS)
-        if response.status_code == HTTPStatus.NOT_FOUND:
-            return shown_trouble(Observation(state="absent"))
-        return shown_trouble(observation_of(response.json())) if response.ok else ""
-    except EngineLostError as error:
-        return error.explanation
-    except requests.exceptions.ReadTimeout:
-        return EngineLostError(engine.endpoint, f"no answer in {_ANSWER_SECONDS} s").explanation
+        status, data = ask(engine, "GET", f"containers/{container_id}/json", timeout_seconds=_ANSWER_SECONDS)
+    except TimeoutError:
+        return shown_loss(engine.endpoint, f"no answer in {_ANSWER_SECONDS} s")
+    except OSError as error:
+        return shown_loss(engine.endpoint, error.strerror.lower() if error.strerror else "it hung up")
+    if status == HTTPStatus.NOT_FOUND:
+        return shown_trouble(Observation(state="absent"))
+    return shown_trouble(observation_of(data)) if status == HTTPStatus.OK else ""
 
 
 def shown_trouble(seen: Observation) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_dockerci.engine.client import Engine
 
 _SPOOLED_BYTES = 16 << 20
-_MOUNT_ROOT = PurePosixPath("/v")
+MOUNT_ROOT = PurePosixPath("/v")
 Fill = Callable[[ArchiveWriter, PurePosixPath], None]
 
 
@@ -73,10 +73,10 @@ def fill_volumes(
         writer.close()
         file.seek(0)
         ensure_empty_image(engine)
-        mounts = [(name, _MOUNT_ROOT / str(index)) for index, name in enumerate(names)]
+        mounts = [(name, MOUNT_ROOT / str(index)) for index, name in enumerate(names)]
         container_id = create_unstarted(engine, identity, EMPTY_IMAGE, mounts)
         try:
-            engine.client.api.put_archive(container_id, str(_MOUNT_ROOT), file)
+            engine.client.api.put_archive(container_id, str(MOUNT_ROOT), file)
         finally:
             engine.client.api.remove_container(container_id, force=True, v=False)
 
@@ -116,9 +116,9 @@ def create_unstarted(
 def read_small_file(engine: Engine, identity: RunIdentity, volume: str, name: str) -> bytes | None:
     """One small file of a volume; None when it is not there."""
     ensure_empty_image(engine)
-    container_id = create_unstarted(engine, identity, EMPTY_IMAGE, [(volume, _MOUNT_ROOT)])
+    container_id = create_unstarted(engine, identity, EMPTY_IMAGE, [(volume, MOUNT_ROOT)])
     try:
-        stream, _ = engine.client.api.get_archive(container_id, str(_MOUNT_ROOT / name))
+        stream, _ = engine.client.api.get_archive(container_id, str(MOUNT_ROOT / name))
         data = b"".join(stream)
     except docker.errors.NotFound:
         return None

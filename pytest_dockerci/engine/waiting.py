@@ -65,7 +65,8 @@ class Watch:
         if seen.state != "running":
             self.running_since.pop(container_id, None)
             return 0.0
-        return time.monotonic() - self.running_since.setdefault(container_id, time.monotonic())
+        now = time.monotonic()
+        return now - self.running_since.setdefault(container_id, now)
 
 
 class Waiting:

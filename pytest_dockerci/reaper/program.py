@@ -4,6 +4,9 @@ It runs in a container of its own, with the engine's socket and without a networ
 nothing but its standard input: first a line of JSON that says whose objects they are, then a byte
 from the host now and then. The end of the input, or silence for longer than the lease, means that
 the host is gone. A run that ends in good order removes this container with all its others.
+
+A run that leaves its stack for the next one says so at its end (``keep SECONDS``). Then nothing is removed
+until that time has passed without a run: each sends the signal USR1, and the time begins anew.
 """
 
 import contextlib
@@ -11,6 +14,7 @@ import http.client
 import json
 import os
 import select
+import signal
 import socket
 import sys
 import time
@@ -18,12 +22,14 @@ import urllib.parse
 from typing import Any, Callable, Dict, List, Tuple
 
 READY = b"ready\n"
+RENEWAL = signal.SIGUSR1
 _EMPTY_PASSES = 3
 _PAUSE_SECONDS = 0.7
 _LONGEST_SECONDS = 300.0
 _CALL_TIMEOUT_SECONDS = 60.0
 _GONE = (304, 404)
 _CHUNK_BYTES = 4096
+_LINE_BYTES = 64
 
 # Kind and key of something on the engine, in the order of removal.
 Thing = Tuple[str, str]
@@ -68,22 +74,34 @@ def requester(socket_path: str) -> Request:
 
 
 def wait_for_end(descriptor: int, lease_seconds: float) -> str:
-    """Block until the host is gone; how that is known.
+    """Block until the host is gone; how that is known: ``end``, ``silence``, or its last line, ``keep SECONDS``.
 
     Args:
         descriptor: What the host writes to.
         lease_seconds: How long it may be silent.
     """
     deadline = time.monotonic() + lease_seconds
+    said = b""
     while True:
         left = deadline - time.monotonic()
         if left <= 0:
             return "silence"
         if not select.select([descriptor], [], [], left)[0]:
             continue
-        if not os.read(descriptor, _CHUNK_BYTES):
+        data = os.read(descriptor, _CHUNK_BYTES)
+        if not data:
             return "end"
+        said = (said + data)[-_LINE_BYTES:]
+        line = said.lstrip(b".").partition(b"\n")
+        if line[1] and line[0].startswith(b"keep "):
+            return line[0].decode("ascii")
         deadline = time.monotonic() + lease_seconds
+
+
+def wait_for_expiry(seconds: float) -> None:
+    """Block until no run has used the stack for so long; each that does sends `RENEWAL`."""
+    while signal.sigtimedwait([RENEWAL], seconds) is not None:
+        pass
 
 
 def list_things(request: Request, labels: List[str], own_id: str) -> List[Thing]:
@@ -161,6 +179,7 @@ def read_line(descriptor: int) -> Dict[str, Any]:
 
 def main() -> None:
     """Wait, and remove."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [RENEWAL])
     descriptor = sys.stdin.fileno()
     plan = read_line(descriptor)
     request = requester(plan["socket"])
@@ -168,7 +187,9 @@ def main() -> None:
     list_things(request, plan["labels"], own_id)
     with contextlib.suppress(OSError):
         os.write(sys.stdout.fileno(), READY)
-    wait_for_end(descriptor, float(plan["lease_seconds"]))
+    end = wait_for_end(descriptor, float(plan["lease_seconds"]))
+    if end.startswith("keep "):
+        wait_for_expiry(float(end.partition(" ")[2]))
     sweep(request, plan["labels"], own_id)
 
 

@@ -37,6 +37,10 @@ class RecordedProgress:
         """Keep a line."""
         self.lines.append(text)
 
+    def notice(self, text: str) -> None:
+        """Keep a line."""
+        self.lines.append(text)
+
     def detail(self, text: str) -> None:
         """Keep a detail."""
         self.details.append(text)

@@ -17,8 +17,9 @@ from pytest_dockerci.engine.build_progress import (
     StepStarted,
 )
 from pytest_dockerci.engine.command import Commands
-from pytest_dockerci.engine.compose_model import ComposeModel, parse_model
+from pytest_dockerci.engine.compose_model import parse_model
 from pytest_dockerci.engine.compose_yaml import write_yaml
+from pytest_dockerci.engine.model_cache import ComposeModel
 
 from .engine_project import PYTHON_IMAGE, Project, python_in
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from pytest_dockerci.engine.compose_model import ComposeModel, choose_started, parse_warnings, powers
+from pytest_dockerci.engine.compose_model import choose_started, parse_warnings, powers
 from pytest_dockerci.engine.compose_yaml import Override, Reset, difference, write_yaml
 from pytest_dockerci.engine.image_plan import plan_images
 from pytest_dockerci.engine.labels import NONCE, RUN, RunIdentity
+from pytest_dockerci.engine.model_cache import ComposeModel
 from pytest_dockerci.engine.stack import advice
 from pytest_dockerci.engine.stack_model import (
     ImageFacts,

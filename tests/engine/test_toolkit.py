@@ -12,7 +12,7 @@ import pytest
 
 from pytest_dockerci.engine.archive import ArchiveWriter
 from pytest_dockerci.engine.command import Commands
-from pytest_dockerci.engine.python_probe import PythonFacts
+from pytest_dockerci.engine.python_facts import PythonFacts
 from pytest_dockerci.engine.requirements import parse_requirements
 from pytest_dockerci.engine.resolution import (
     NeedsSourceError,
@@ -21,7 +21,7 @@ from pytest_dockerci.engine.resolution import (
     resolve_pins,
     uv_platform,
 )
-from pytest_dockerci.engine.suite import SuitePaths, differing_files, sort_suite, suite_mounts
+from pytest_dockerci.engine.suite_paths import SuitePaths, differing_files, sort_suite, suite_mounts
 from pytest_dockerci.engine.toolkit import toolkit_key
 from pytest_dockerci.errors import SettingsError, ToolkitError
 

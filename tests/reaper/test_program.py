@@ -283,3 +283,38 @@ def test_an_engine_that_lists_nothing_at_all(which: str) -> None:
         return 200, None if path.startswith(f"/{which}") else {} if path.startswith("/volumes") else []
 
     assert program.list_things(request, LABELS, OWN_ID) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "end"),
+    [
+        (b"...", "end"),
+        (b"..keep 3.500\n", "keep 3.500"),
+        (b"keep 1\n....", "keep 1"),
+        (b"keep 1", "end"),
+        (b".kept\n", "end"),
+    ],
+)
+def test_the_last_words_of_the_host(said: bytes, end: str) -> None:
+    """A whole line that says for how long; heartbeats may stand before it."""
+    read, write = os.pipe()
+    os.write(write, said)
+    os.close(write)
+    assert program.wait_for_end(read, 5.0) == end
+    os.close(read)
+
+
+def test_a_kept_stack_expires_when_no_run_uses_it() -> None:
+    """Each use begins the time anew."""
+    code = (
+        "import signal, time; from pytest_dockerci.reaper import program\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [program.RENEWAL]); print(flush=True)\n"
+        "began = time.monotonic(); program.wait_for_expiry(1.0); print(time.monotonic() - began)\n"
+    )
+    waiting = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert waiting.stdout is not None
+    assert waiting.stdout.readline() == "\n"
+    for _ in range(3):
+        time.sleep(0.5)
+        waiting.send_signal(program.RENEWAL)
+    assert float(waiting.communicate(timeout=20)[0]) > 2.0

@@ -1,0 +1,38 @@
+"""A hundred thousand tests: what the host's pytest needs, against plain pytest on the same suite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.commands import PYTEST, peak_mebibytes_of, write
+from benchmarks.many_tests import FILES
+from benchmarks.paired import Benchmark, Subject
+
+TESTS = 100_000
+
+
+def prepare(folder: Path) -> Sequence[Subject]:
+    """In one container, and by hand on the host."""
+    project = write(folder / "project", FILES)
+    by_hand = (*PYTEST, "-p", "no:dockerci", "-p", "no:docker", "-o", "dockerci_service=", "--noconftest")
+    return [
+        Subject(
+            name="pytest-dockerci",
+            measure=lambda: peak_mebibytes_of((*PYTEST, "-o", f"dockerci_env=TESTS={TESTS}"), project),
+        ),
+        Subject(
+            name="pytest by hand",
+            measure=lambda: peak_mebibytes_of(by_hand, project, {"TESTS": str(TESTS)}),
+        ),
+    ]
+
+
+BENCHMARK = Benchmark(
+    name="memory",
+    title="100,000 tests: peak memory of the host's process",
+    unit="MiB",
+    limit=0.9,
+    rounds=1,
+    prepare=prepare,
+)

@@ -1,0 +1,72 @@
+"""An engine that was checked by an earlier run, known without asking it: for runs in which every 100 ms counts.
+
+Importing this loads no client of Docker's; whoever asks for `client` loads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pytest_dockerci.engine.endpoint import find_endpoint
+
+if TYPE_CHECKING:
+    import docker
+
+    from pytest_dockerci.engine.client import Engine
+
+
+class PlainEngine:
+    """Stands for `Engine` where only streams and single questions are needed (`connection`).
+
+    Args:
+        environ: The host's environment; names the engine.
+        facts: What `Engine.facts` said in the run that checked it.
+
+    Attributes:
+        target: Where it listens.
+        api_version: The newest API it speaks.
+        facts: As given.
+
+    Raises:
+        EngineUnreachableError: The environment names a context that cannot be read.
+    """
+
+    def __init__(self, environ: Mapping[str, str], facts: Mapping[str, Any]) -> None:
+        self.target = find_endpoint(environ)
+        self.api_version = tuple(int(part) for part in facts["api_version"])
+        self.facts = dict(facts)
+        self._environ = environ
+
+    # No tunnel leads to it: stacks are kept on engines of this machine.
+    tunnel = None
+
+    def require_unbroken(self) -> None:
+        """As `Engine.require_unbroken`."""
+
+    @property
+    def endpoint(self) -> str:
+        """Where it listens, without credentials."""
+        return self.target.shown
+
+    @cached_property
+    def whole(self) -> Engine:
+        """The same with the SDK's client.
+
+        Raises:
+            EngineUnreachableError: It does not answer any more.
+        """
+        from pytest_dockerci.engine.client import attach_engine  # noqa: PLC0415 - loads Docker's client
+
+        return attach_engine(self._environ, **self.facts)
+
+    @property
+    def client(self) -> docker.DockerClient:
+        """The SDK's client."""
+        return self.whole.client
+
+    def close(self) -> None:
+        """Hang up, if anything was opened."""
+        if "whole" in self.__dict__:
+            self.whole.client.close()

@@ -1,0 +1,96 @@
+"""The stacks of one run, as its plan wants them: their files, and what is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_dockerci.engine.stack import Stack
+from pytest_dockerci.engine.stack_model import (
+    CommandContainerPlan,
+    StackPlan,
+    TestContainerPlan,
+    plan_stack,
+    secret_variable,
+)
+
+if TYPE_CHECKING:
+    from pytest_dockerci.engine.client import Engine
+    from pytest_dockerci.engine.command import Commands
+    from pytest_dockerci.engine.environment_plan import EnvironmentPlan
+    from pytest_dockerci.engine.model_cache import ComposeModel
+    from pytest_dockerci.engine.python_suite import PythonSuite
+    from pytest_dockerci.engine.stack_images import StackImages
+
+
+def new_stack(engine: Engine, commands: Commands, plan: EnvironmentPlan, folder: Path, project: str) -> Stack:
+    """A stack of a run, of which nothing runs yet.
+
+    Args:
+        engine: The engine.
+        commands: Runs Compose.
+        plan: What the user asked for.
+        folder: Takes its files.
+        project: Compose's project.
+    """
+    return Stack(
+        engine,
+        commands,
+        plan.identity,
+        project=project,
+        folder=folder,
+        rootdir=plan.rootdir,
+        secret_environ={secret_variable(name): value for name, value in plan.secret_environ.items()},
+    )
+
+
+def model_of_stack(
+    plan: EnvironmentPlan,
+    model: ComposeModel,
+    images: StackImages,
+    suite: PythonSuite | None,
+    *,
+    project: str,
+    services: Sequence[str],
+) -> dict[str, Any]:
+    """What Compose is to run.
+
+    Args:
+        plan: What the user asked for.
+        model: The resolved model after the project's hooks.
+        images: The services' images.
+        suite: What the test containers have beside theirs; None where there are none.
+        project: Compose's project.
+        services: Those that are started.
+    """
+    tests = tuple(
+        TestContainerPlan(worker=worker, mounts=suite.mounts(volume_prefix(plan, worker)) if suite else ())
+        for worker in plan.workers_by_project[project]
+    )
+    return plan_stack(
+        model.data,
+        StackPlan(
+            identity=plan.identity,
+            project=project,
+            service=plan.service,
+            services=tuple(dict.fromkeys([*services, plan.service])),
+            built=images.built,
+            images=images.facts,
+            python="" if suite is None else suite.python.executable,
+            environ=plan.environ,
+            worker_count=plan.workers,
+            tests=tests,
+            commands=commands_of(plan, project),
+        ),
+    )
+
+
+def commands_of(plan: EnvironmentPlan, project: str) -> tuple[CommandContainerPlan, ...]:
+    """The commands that run beside the services of a stack: the first one."""
+    return plan.commands if project == next(iter(plan.workers_by_project)) else ()
+
+
+def volume_prefix(plan: EnvironmentPlan, worker: int) -> str:
+    """Starts the names of the volumes of a worker's test container."""
+    return f"{plan.identity.project}-{worker}"

@@ -1,0 +1,28 @@
+"""What a setting of the configuration file is, and the error for a value that cannot be meant. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import Literal
+
+from pytest_dockerci.errors import SettingsError
+
+IniType = Literal["string", "linelist", "args", "seconds", "workers", "bool"]
+
+
+@dataclass(frozen=True, slots=True)
+class IniOption:
+    """One setting of the configuration file."""
+
+    name: str
+    type: IniType
+    default: str
+    help: str
+
+
+def bad_value(setting: str, value: str, allowed: str) -> SettingsError:
+    """The error for a value that a setting or an option cannot have."""
+    return SettingsError(
+        f"pytest-dockerci: {setting} = {shlex.quote(value)} cannot be used", fix=f"write {allowed}"
+    )
