@@ -26,7 +26,6 @@ NO_NEXT_STEP = {
     "engine/reaper.py start": "as for the reaper's other errors",
     "engine/reaper.py _await_ready": "as for the reaper's other errors",
     "engine/resolution.py uv_platform": "another way is tried: the toolkit is built in the image",
-    "engine/trouble.py _look": "its class makes the text",
     "engine/waiting.py wait": "the run is ending, and has said why",
     "xdist_worker.py collect": "says what another error says",
     # a container or a registry is at fault, and what it did is the whole reason
@@ -40,10 +39,6 @@ NO_NEXT_STEP = {
     "engine/pushed_image.py _require_tested": "what the registry holds",
     "engine/engine_push.py push_by_engine": "what the engine says",
     "engine/registry.py data": "what the registry holds",
-    "engine/verification.py verify_image": "what the registry holds",
-    "engine/api.py _mend_tunnel": "its class makes the text",
-    "engine/client.py require_unbroken": "how the connection ended",
-    "engine/project_copies.py _require_ours": "which line of the Compose file",
 }
 
 

@@ -81,7 +81,15 @@ def _ask(engine: Engine, name: str, method: str, path: str, values: Any = None) 
     try:
         status, answer = ask(engine, method, path, values, timeout_seconds=_TIMEOUT_SECONDS)
     except OSError as error:
-        raise DockerCIError(f'service "{name}" could not be restored', why=str(error)) from error
+        raise _not_restored(name, str(error)) from error
     if status >= HTTPStatus.BAD_REQUEST:
-        raise DockerCIError(f'service "{name}" could not be restored', why=str(answer))
+        raise _not_restored(name, str(answer))
     return answer
+
+
+def _not_restored(name: str, why: str) -> DockerCIError:
+    return DockerCIError(
+        f'service "{name}" could not be restored',
+        why=why,
+        fix="run again; if the engine refuses each time, leave restore() out for this service",
+    )

@@ -182,7 +182,9 @@ def _save(engine: Engine, container_id: str, target: str, file: Path) -> None:
             size += len(chunk)
             if size > _MAX_BYTES:
                 raise SettingsError(
-                    f"what is in {target} is too large for a seed", why=f"more than {_MAX_BYTES >> 30} GiB"
+                    f"what is in {target} is too large for a seed",
+                    why=f"more than {_MAX_BYTES >> 30} GiB",
+                    fix="leave the seed out, or keep large files elsewhere",
                 )
             out.write(chunk)
 
