@@ -81,7 +81,13 @@ HANDLINGS = (
         row="15",
         fault="no engine answers",
         test="@tests/engine/test_endpoint.py",
-        changes=(("engine/client.py", "raise _unreachable(target, error) from error", "raise"),),
+        changes=(
+            (
+                "engine/reaching.py",
+                "raise _unreachable(target, error) if tunnel is None else tunnel.refusal() from error",
+                "raise",
+            ),
+        ),
     ),
     Handling(
         row="17",
@@ -124,24 +130,6 @@ HANDLINGS = (
         fault="half a gibibyte of output",
         test="tests/whole_run/test_floods.py::test_half_a_gibibyte[True-lines]",
         changes=(("agent/plain.py", "        if len(text) <= self._max_characters:", "        if True:"),),
-    ),
-    Handling(
-        row="50",
-        fault="a test closes or overwrites every descriptor",
-        test="tests/whole_run/test_crashes.py",
-        changes=(
-            (
-                "agent/worker_process.py",
-                "if self._broken or (self._frames is None and self.finished is None):",
-                "if self._broken:",
-            ),
-        ),
-    ),
-    Handling(
-        row="60",
-        fault="a worker of pytest-xdist is killed",
-        test="tests/whole_run/test_xdist.py::test_a_killed_worker",
-        changes=(("xdist_controller.py", "        self._container_of.pop(worker, None)\n", ""),),
     ),
     Handling(
         row="67",

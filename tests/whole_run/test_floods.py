@@ -17,7 +17,7 @@ MIB = 1 << 20
 @pytest.mark.parametrize(
     "act",
     [
-        "[print('x' * 99) for _ in range(5 << 20)]",
+        "[print('x' * 9999) for _ in range(50_000)]",
         "print('x' * (512 << 20))",
         "[os.write(1, bytes(range(256)) * 4096) for _ in range(512)]",
         "[os.write(sys.__stdout__.fileno(), os.urandom(1 << 20)) for _ in range(512)]",
