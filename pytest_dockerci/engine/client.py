@@ -63,7 +63,7 @@ class Engine:
         Raises:
             DockerCIError: The tunnel has broken since it was first opened.
         """
-        if self.tunnel is not None and (end := self.tunnel.broken_since(0)):
+        if self.tunnel is not None and (end := self.tunnel.broken_since(0, look_seconds=0)):
             raise DockerCIError(
                 f"the connection to the Docker Engine at {self.endpoint} was lost",
                 why=end,

@@ -108,12 +108,17 @@ class SshTunnel:
         """How often it has broken; to be kept beside what goes through it, for `broken_since`."""
         return len(self._breaks)
 
-    def broken_since(self, breaks: int) -> str:
-        """How the connection ended since then, in ssh's words; empty while it has stood."""
+    def broken_since(self, breaks: int, look_seconds: float = _END_LOOK_SECONDS) -> str:
+        """How the connection ended since then, in ssh's words; empty while it has stood.
+
+        Args:
+            breaks: What `breaks` was then.
+            look_seconds: How long to look for an end that something else tells of already.
+        """
         process = self._process
         if process is not None and not self._is_closed and len(self._breaks) == breaks:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_END_LOOK_SECONDS)
+                process.wait(look_seconds)
                 return _shown_end(process, self._said)
         return self._breaks[-1] if len(self._breaks) > breaks else ""
 
