@@ -75,7 +75,7 @@ def test_a_red_run_and_one_that_ran_out_of_time(project: Project) -> None:
     """Logs, artifacts and phases are there, and replaced by the next run; secrets are not in the logs."""
     project.write(compose_yaml=COMPOSE, pytest_ini=SETTINGS, tests__test_any_py=TESTS)
     report = project.root / "report"
-    outcome = project.run("--dockerci-report=report", "-o", "dockerci_env=FAILS=1 API_KEY=canary-4711")
+    outcome = project.run("--dockerci-report=report", "-o", "dockerci_env=FAILS=1\nAPI_KEY=canary-4711")
     assert outcome.exit_code == 1, outcome.output
     assert f"dockerci: report in {report}" in outcome.output
     assert files_of(report) == EVERYTHING
