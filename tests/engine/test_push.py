@@ -386,7 +386,7 @@ def test_200_faulted_pushes(engine: Engine, tmp_path: Path, old: str) -> None:
         *((fault, True, 1) for fault in ("500", "503", CUT, LOST)),
         (HANG, False, 1),
         # The engine tries an upload five times, with pauses that grow: a minute for each of these.
-        *((fault, False, 7) for fault in (CUT, LOST)),
+        *((fault, False, 14) for fault in (CUT, LOST)),
     ]
     assert sweep(engine, tmp_path, old, faults) >= 200
 
