@@ -23,6 +23,8 @@ from pytest_dockerci.terminal import printable
 FROM_CONTAINER = "dockerci_from_container"
 # And on those of them that came from a container of another image than the one under test.
 FROM_OTHER_IMAGE = "dockerci_from_other_image"
+# How pytest's reporter begins the line that replaces "collecting ..." on a terminal.
+_REWRITTEN = "\rcollected "
 
 
 class ReportGate:
@@ -75,7 +77,12 @@ def _gated(reporter: Any) -> Iterator[None]:
     """All that pytest's reporter writes goes through the gate."""
     writer = reporter._tw  # noqa: SLF001 - everything that is shown goes through it
     write = writer.write
-    writer.write = lambda text, **markup: write(printable(text), **markup)
+
+    def write_gated(text: str, **markup: Any) -> None:
+        own = "\r" if text.startswith(_REWRITTEN) else ""
+        write(own + printable(text.removeprefix(own)), **markup)
+
+    writer.write = write_gated
     try:
         yield
     finally:

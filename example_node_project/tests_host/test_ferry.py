@@ -16,8 +16,12 @@ def test_what_is_wrong_is_told(ferry):
 
 
 def test_the_process_manager_runs_all_of_it(ferry, dockerci_services):
-    found = dockerci_services["web"].exec(["supervisorctl", "-c", "etc/supervisord.conf", "status"])
-    running = {line.split()[0] for line in found.stdout.splitlines() if "RUNNING" in line}
+    deadline = time.monotonic() + 20
+    running = set()
+    while running != {"ferry", "nginx"} and time.monotonic() < deadline:
+        # For its first second, supervisor calls a program "STARTING".
+        found = dockerci_services["web"].exec(["supervisorctl", "-c", "etc/supervisord.conf", "status"])
+        running = {line.split()[0] for line in found.stdout.splitlines() if "RUNNING" in line}
     assert running == {"ferry", "nginx"}
 
 

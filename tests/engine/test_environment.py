@@ -49,7 +49,7 @@ def test_the_suite_runs_in_exactly_the_built_image_with_pytest_brought_in(web: P
     assert seen == ["/app", ["test_one.py"], "te$ting", "1", "0", "9.0.0"]
     data = web.engine.client.api.inspect_container(environment.container(0).id)
     assert data["Image"] == environment.image.id
-    assert web.progress.phases == ["build", "containers"]
+    assert [phase for phase in web.progress.phases if "/" not in phase] == ["build", "containers"]
 
 
 def test_an_unchanged_tree_gives_an_unchanged_image_and_a_quick_toolkit(web: Project) -> None:
