@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -86,6 +87,10 @@ def test_a_run_whose_end_did_not_come(project: Project, proxy: tuple[Proxy, str]
     assert outcome.exit_code == 7 or (outcome.exit_code == 1 and outcome.counts()["failed"] == 1), (
         outcome.output
     )
-    assert "the connection to the agent ended" in outcome.output
+    # Between frames, within one, after the last test.
+    assert re.search(
+        "the connection to the agent ended|the channel to the agent is damaged|did not end its session in good order",
+        outcome.output,
+    ), outcome.output
     assert "Traceback" not in outcome.output
     assert project.left_on_engine() == []
