@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pexpect
 PROMPT = "(Pdb) "
 ROWS, COLUMNS = 50, 100
 _TIMEOUT_SECONDS = 60.0
+_REACTION_SECONDS = 0.3
 
 
 class TerminalSession:
@@ -49,7 +51,12 @@ class TerminalSession:
         self.process.sendline(line)
 
     def press(self, control: str) -> None:
-        """Press Ctrl and a letter."""
+        """Press Ctrl and a letter, as late as a person would.
+
+        A signal between a prompt and the wait for input is seen with the next key only. Source:
+        `readline_until_enter_or_signal` in CPython's ``Modules/readline.c``.
+        """
+        time.sleep(_REACTION_SECONDS)
         self.process.sendcontrol(control)
 
     def end(self) -> int:

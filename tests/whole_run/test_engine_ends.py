@@ -154,6 +154,7 @@ def test_killed_while_the_image_is_built(project: Project, own_engine: PrivateEn
     assert_never_came_up(project, own_engine, outcome)
 
 
+@pytest.mark.soak
 def test_killed_while_services_start(project: Project, own_engine: PrivateEngine) -> None:
     """The tests are known by then: each says that it was not run."""
     project.write(

@@ -136,6 +136,7 @@ def test_the_next_run_uses_the_stack(kept: Project, engine: Engine) -> None:
     assert not log.exists()
 
 
+@pytest.mark.soak
 def test_what_has_changed_is_made_anew(kept: Project, engine: Engine) -> None:
     """A removed test, a setting or the image: the container under test; a service's definition: the stack."""
     kept.write(tests__test_gone_py="def test_gone(): pass\n")
@@ -202,6 +203,7 @@ def test_reset(kept: Project, engine: Engine) -> None:
     assert "the service 'db' has x-dockerci: rest, which means nothing" in outcome.output
 
 
+@pytest.mark.soak
 def test_two_runs_at_once(kept: Project, engine: Engine) -> None:
     """The second one says that the stack is in use, and starts its own, which it removes."""
     kept.write(
@@ -355,6 +357,7 @@ def test_a_run_that_is_killed(kept: Project, engine: Engine) -> None:
     assert containers(kept, engine)["db"] == before["db"]
 
 
+@pytest.mark.soak
 def test_host_tests_and_workers(kept: Project, engine: Engine) -> None:
     """Services are at hand on a warm stack, late ones too; several workers and pytest-xdist use it as well."""
     kept.write(
@@ -386,6 +389,7 @@ def test_host_tests_and_workers(kept: Project, engine: Engine) -> None:
     assert containers(kept, engine)["db"] == before["db"]
 
 
+@pytest.mark.soak
 def test_processes_that_tests_leave(kept: Project) -> None:
     """What a test has started in the background is gone before the next run."""
     kept.write(
