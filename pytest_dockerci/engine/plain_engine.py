@@ -50,6 +50,11 @@ class PlainEngine:
         """Where it listens, without credentials."""
         return self.target.shown
 
+    @property
+    def child_environ(self) -> dict[str, str]:
+        """The whole environment for another process that is to use this engine."""
+        return self.target.child_environ(self._environ)
+
     @cached_property
     def whole(self) -> Engine:
         """The same with the SDK's client.

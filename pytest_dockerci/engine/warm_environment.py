@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_dockerci.engine.background import Background
 from pytest_dockerci.engine.container import TestContainer
 from pytest_dockerci.engine.exec_stream import ExecStream, open_exec
+from pytest_dockerci.engine.keeper import ensure_keeper
 from pytest_dockerci.engine.kept_facts import KeptFacts, image_as_json
 from pytest_dockerci.engine.renewal import Renewal
 from pytest_dockerci.engine.service_state import reset_services
@@ -202,6 +203,8 @@ class WarmEnvironment:
                 tidy(self._engine, container_id)
         self._renewal.end()
         self._engine.close()
+        with suppress(OSError):  # the reaper, and the next run, still end it
+            ensure_keeper(self._kept.folder, self._engine.child_environ)
         self._progress.line(describe_left(self._kept))
         if self._plan.lease is not None:
             self._plan.lease.release()
