@@ -166,3 +166,21 @@ class PrivateEngine:
             yield client
         finally:
             client.close()
+
+
+@contextmanager
+def running_engine(
+    folder: Path,
+    options: Sequence[str] = (),
+    features: Mapping[str, bool] | None = None,
+    images: Sequence[str] = (),
+) -> Iterator[PrivateEngine]:
+    """One that has been started and has these images, until the end of the context."""
+    engine = PrivateEngine(folder, options, features)
+    try:
+        engine.start()
+        if images:
+            engine.load(images)
+        yield engine
+    finally:
+        engine.stop()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import tarfile
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -19,6 +18,7 @@ import docker.errors
 import requests.exceptions
 
 from pytest_dockerci.artifact_names import ArtifactGlobs, HostNames, plain_path
+from pytest_dockerci.engine.capped_reader import CappedReader, LimitReachedError
 
 if TYPE_CHECKING:
     from pytest_dockerci.engine.client import Engine
@@ -60,45 +60,6 @@ class Harvest:
     remarks: list[str] = field(default_factory=list)
 
 
-class _LimitReachedError(Exception):
-    """A cap was reached; its text says which."""
-
-
-class CappedReader:
-    """A stream of chunks as a file that says no when too much has been read of it, or for too long.
-
-    Args:
-        chunks: The stream.
-        max_bytes: What may be read.
-        deadline_monotonic: Until when.
-    """
-
-    def __init__(self, chunks: Iterator[bytes], max_bytes: int, deadline_monotonic: float) -> None:
-        self._chunks = chunks
-        self._left = max_bytes
-        self._deadline = deadline_monotonic
-        self._pending = b""
-
-    def read(self, size: int) -> bytes:
-        """As a file's; short only at the end."""
-        pieces = [self._pending]
-        have = len(self._pending)
-        while have < size:
-            chunk = next(self._chunks, b"")
-            if not chunk:
-                break
-            self._left -= len(chunk)
-            if self._left < 0:
-                raise _LimitReachedError("there is too much to read below the globs' folders")
-            if time.monotonic() > self._deadline:
-                raise _LimitReachedError("reading took too long")
-            pieces.append(chunk)
-            have += len(chunk)
-        data = b"".join(pieces)
-        self._pending = data[size:]
-        return data[:size]
-
-
 class ArtifactReader:
     """Copies the artifacts of containers into one folder.
 
@@ -130,7 +91,7 @@ class ArtifactReader:
         try:
             for folder in self._globs.folders:
                 self._fetch_below(engine, container_id, name, folder)
-        except _LimitReachedError as limit:
+        except LimitReachedError as limit:
             self._remark(f"{name}: {limit}; the rest is left out")
         if (len(self.harvest.files), len(self.harvest.remarks)) == before:
             self._remark(f"{name}: no file matches")
@@ -144,7 +105,8 @@ class ArtifactReader:
             self._remark(f"{name}: {folder}: {getattr(error, 'explanation', None) or error}")
             return
         try:
-            self.take(CappedReader(iter(stream), self._caps.read_bytes, self._deadline), name, folder.parent)
+            reader = CappedReader(iter(stream), self._caps.read_bytes, self._deadline)
+            self.take(reader, name, folder.parent)
         except (tarfile.TarError, requests.exceptions.RequestException, OSError, ValueError) as error:
             self._remark(f"{name}: {folder}: {error}")
         finally:
@@ -162,7 +124,7 @@ class ArtifactReader:
             for entry in archive:
                 self._entries += 1
                 if self._entries > self._caps.entries:
-                    raise _LimitReachedError(f"there are more than {self._caps.entries} files and folders")
+                    raise LimitReachedError(f"there are more than {self._caps.entries} files and folders")
                 parts = plain_path(entry.name)
                 if parts is None or not self._globs.wants(parent.joinpath(*parts)):
                     continue
@@ -181,9 +143,9 @@ class ArtifactReader:
             self._remark(f"{name}: {path} is larger than {caps.file_bytes >> 20} MiB")
             return
         if len(self.harvest.files) >= caps.files:
-            raise _LimitReachedError(f"there are more than {caps.files} artifacts")
+            raise LimitReachedError(f"there are more than {caps.files} artifacts")
         if self._bytes + entry.size > caps.total_bytes:
-            raise _LimitReachedError(f"there are more than {caps.total_bytes >> 20} MiB of artifacts")
+            raise LimitReachedError(f"there are more than {caps.total_bytes >> 20} MiB of artifacts")
         source = archive.extractfile(entry)
         if source is None:
             return

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import docker.errors
 
+from pytest_dockerci.engine.capped_reader import CappedReader, LimitReachedError
+
 if TYPE_CHECKING:
     from pytest_dockerci.engine.client import Engine
 
@@ -90,28 +92,28 @@ def translate(pattern: str) -> str:
 
 
 def _read_one(engine: Engine, container_id: str, path: str) -> Iterator[FoundFile]:
-    stream = _open(engine, container_id, path)
-    if stream is None:
+    chunks = _open(engine, container_id, path)
+    if chunks is None:
         return
     try:
-        with tarfile.open(fileobj=stream, mode="r|") as archive:
+        with tarfile.open(fileobj=_capped(chunks), mode="r|") as archive:
             member = archive.next()
             if member is not None:
                 yield _file(archive, member, path)
-    except (tarfile.TarError, OSError, EOFError) as error:
+    except (tarfile.TarError, OSError, EOFError, LimitReachedError) as error:
         yield FoundFile(path=path, problem=f"could not be read from the container: {error}")
     finally:
-        stream.close()
+        chunks.close()
 
 
 def _read_folder(
     engine: Engine, container_id: str, folder: str, pattern: re.Pattern[str]
 ) -> Iterator[FoundFile]:
-    stream = _open(engine, container_id, folder)
-    if stream is None:
+    chunks = _open(engine, container_id, folder)
+    if chunks is None:
         return
     try:
-        with tarfile.open(fileobj=stream, mode="r|") as archive:
+        with tarfile.open(fileobj=_capped(chunks), mode="r|") as archive:
             read: Any = archive
             for number, member in enumerate(archive):
                 read.members = []  # it keeps every one of them otherwise
@@ -124,10 +126,10 @@ def _read_folder(
                 path = posixpath.normpath(posixpath.join(folder, inside))
                 if pattern.fullmatch(path) and not member.isdir():
                     yield _file(archive, member, path)
-    except (tarfile.TarError, OSError, EOFError) as error:
+    except (tarfile.TarError, OSError, EOFError, LimitReachedError) as error:
         yield FoundFile(path=folder, problem=f"could not be read from the container: {error}")
     finally:
-        stream.close()
+        chunks.close()
 
 
 def _file(archive: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> FoundFile:
@@ -146,7 +148,7 @@ def _file(archive: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> Found
 
 
 def _open(engine: Engine, container_id: str, path: str) -> Any | None:
-    """The archive of a path, after its last link; None where there is nothing."""
+    """The archive of a path in pieces, after its last link; None where there is nothing."""
     try:
         chunks, stat = engine.client.api.get_archive(container_id, path)
         target = stat.get("linkTarget")
@@ -156,33 +158,10 @@ def _open(engine: Engine, container_id: str, path: str) -> Any | None:
             chunks, stat = engine.client.api.get_archive(container_id, target)
     except docker.errors.NotFound:
         return None
-    return _Stream(chunks)
+    return chunks
 
 
-class _Stream:
-    """A file for `tarfile` over what the engine sends, that ends with an error beyond the limit."""
-
-    def __init__(self, chunks: Any) -> None:
-        self._chunks = chunks
-        self._buffer = b""
-        self._read_bytes = 0
-
-    def read(self, size: int) -> bytes:
-        """The next bytes; fewer at the end only."""
-        parts, missing = [], size
-        while missing:
-            if not self._buffer:
-                self._buffer = next(self._chunks, b"")
-                if not self._buffer:
-                    break
-            part, self._buffer = self._buffer[:missing], self._buffer[missing:]
-            parts.append(part)
-            missing -= len(part)
-        self._read_bytes += size - missing
-        if self._read_bytes > MAX_ARCHIVE_BYTES:
-            raise OSError(f"there is more than {MAX_ARCHIVE_BYTES >> 30} GiB in it: name a smaller folder")
-        return b"".join(parts)
-
-    def close(self) -> None:
-        """End the transfer."""
-        self._chunks.close()
+def _capped(chunks: Any) -> Any:
+    # tarfile's stubs want more of a stream's file than its `read`, which is all that is called.
+    too_much = f"there is more than {MAX_ARCHIVE_BYTES >> 30} GiB in it: name a smaller folder"
+    return CappedReader(chunks, MAX_ARCHIVE_BYTES, too_much=too_much)

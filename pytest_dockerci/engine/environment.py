@@ -180,17 +180,20 @@ class Environment:
         self._model = self._copies.replace_binds(self._model, names, self._compose_files)
         self._requirements = parse_requirements(plan.requirements, plan.rootdir)
 
-    def _bring_images(self, git: Future[GitFacts]) -> None:
-        plan = self._plan
-        self._images = StackImages(
+    def _make_images(self) -> StackImages:
+        return StackImages(
             self._engine,
             self._commands,
             self._background,
             self._model,
-            plan=plan,
+            plan=self._plan,
             folder=self._folder,
             progress=self._progress,
         )
+
+    def _bring_images(self, git: Future[GitFacts]) -> None:
+        plan = self._plan
+        self._images = self._make_images()
         source = choose_source(self._engine, self._model, plan, self._compose_files, git.result)
         self._fingerprint = self._background.submit(source.inputs.fingerprint)
         if source.git.problem:

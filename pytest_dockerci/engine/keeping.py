@@ -30,6 +30,7 @@ from pytest_dockerci.engine.kept_facts import (
 from pytest_dockerci.engine.labels import COMPOSE_PROJECT, COMPOSE_SERVICE, EMPTY_IMAGE
 from pytest_dockerci.engine.seed_inputs import Seed, files_digest
 from pytest_dockerci.engine.service_state import service_state
+from pytest_dockerci.engine.stack_model import is_check_name
 from pytest_dockerci.engine.suite_paths import suite_manifest
 from pytest_dockerci.engine.tidying import tidy
 from pytest_dockerci.engine.volumes import MOUNT_ROOT, create_unstarted, ensure_empty_image
@@ -130,9 +131,8 @@ class Keeping:
         """True for what belongs to the services, and not to the containers under test."""
         if thing.kind == "volume":
             return COMPOSE_PROJECT in thing.labels
-        service, _, number = thing.labels.get(COMPOSE_SERVICE, "").rpartition("-test-")
         return thing.kind == "network" or (
-            COMPOSE_SERVICE in thing.labels and not (service and number.isdecimal())
+            COMPOSE_SERVICE in thing.labels and not is_check_name(thing.labels[COMPOSE_SERVICE])
         )
 
     def hand_over(self, running: RunningStack) -> KeptStack:

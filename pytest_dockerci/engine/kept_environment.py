@@ -22,7 +22,6 @@ from pytest_dockerci.engine.renewal import Renewal
 from pytest_dockerci.engine.requirements import parse_requirements
 from pytest_dockerci.engine.seeding import Seeding
 from pytest_dockerci.engine.service_state import ServiceState, reset_services, service_state
-from pytest_dockerci.engine.stack_images import StackImages
 from pytest_dockerci.engine.stack_model import ImageFacts
 from pytest_dockerci.engine.stacks import Stacks
 from pytest_dockerci.engine.toolkit import Toolkit
@@ -92,15 +91,7 @@ class KeptEnvironment(Environment):
         self._events = RunEvents(self._engine, self.identity)
         self._take_model(resolved, files)
         self.image = image_from_json(facts.image)
-        self._images = StackImages(
-            self._engine,
-            self._commands,
-            self._background,
-            self._model,
-            plan=plan,
-            folder=self._folder,
-            progress=self._progress,
-        )
+        self._images = self._make_images()
         self._images.built |= facts.built
         self._images.references |= facts.references
         self._images.facts |= {

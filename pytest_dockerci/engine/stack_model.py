@@ -120,6 +120,12 @@ def check_name(service: str, worker: int) -> str:
     return f"{service}-test-{worker}"
 
 
+def is_check_name(name: str) -> bool:
+    """True for what `check_name` makes."""
+    service, _, number = name.rpartition("-test-")
+    return bool(service) and number.isdecimal()
+
+
 def command_name(service: str, number: int) -> str:
     """The Compose service of a command's container."""
     return f"{service}-command-{number}"

@@ -13,9 +13,8 @@ from pytest_dockerci.artifact_names import ArtifactGlobs
 from pytest_dockerci.engine.artifact_files import (
     ArtifactCaps,
     ArtifactReader,
-    CappedReader,
-    _LimitReachedError,
 )
+from pytest_dockerci.engine.capped_reader import CappedReader, LimitReachedError
 
 ROOT = PurePosixPath("/srv/app")
 
@@ -47,7 +46,7 @@ def take(folder: Path, data: bytes, *globs: str, caps: ArtifactCaps | None = Non
     file = CappedReader(chunks(data), 1 << 30, float("inf"))
     try:
         reader.take(file, "web-test-0", ROOT)
-    except _LimitReachedError as limit:
+    except LimitReachedError as limit:
         reader.harvest.remarks.append(str(limit))
     return reader
 
@@ -144,9 +143,9 @@ def test_caps_are_kept_and_said(tmp_path: Path) -> None:
 def test_a_stream_without_end() -> None:
     """What is read is limited in bytes and in time."""
     endless = iter(lambda: b"x" * 1000, b"")
-    with pytest.raises(_LimitReachedError, match="too much to read"):
+    with pytest.raises(LimitReachedError, match="too much to read"):
         CappedReader(endless, 10_000, float("inf")).read(20_000)
-    with pytest.raises(_LimitReachedError, match="took too long"):
+    with pytest.raises(LimitReachedError, match="took too long"):
         CappedReader(endless, 10_000, 0.0).read(1)
 
 

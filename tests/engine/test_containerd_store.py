@@ -13,7 +13,7 @@ import pytest
 
 import private_engine
 from port_relay import relayed
-from private_engine import PrivateEngine
+from private_engine import running_engine
 from pytest_dockerci.engine.push import push_image
 from registry_process import running_registry
 
@@ -37,16 +37,14 @@ def place() -> Iterator[tuple[Engine, str]]:
 
     with tempfile.TemporaryDirectory(dir="/var/tmp", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        private = PrivateEngine(folder, features={"containerd-snapshotter": True})
-        with running_registry(folder / "registry") as address:
-            private.start()
-            try:
-                engine = connect_engine({**os.environ, **private.environ})
-                with relayed(int(address.rpartition(":")[2]), private.pid, folder):
-                    yield engine, address
-                engine.client.close()
-            finally:
-                private.stop()
+        with (
+            running_registry(folder / "registry") as address,
+            running_engine(folder, features={"containerd-snapshotter": True}) as private,
+            relayed(int(address.rpartition(":")[2]), private.pid, folder),
+        ):
+            engine = connect_engine({**os.environ, **private.environ})
+            yield engine, address
+            engine.client.close()
 
 
 @pytest.mark.parametrize("provenance", ["false", "mode=max"])

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_dockerci.engine.client import Engine, connect_engine
 from remote.machine import PYTHON_IMAGE, Machine
-from whole_run.project import COMPOSE, DOCKERFILE, SETTINGS, Project
+from whole_run.project import Project
 
 REDIS_IMAGE = os.environ.get("REDIS_IMAGE", "redis:7")
 
@@ -45,12 +45,7 @@ def project(
     root = tmp_path_factory.mktemp("far") / f"far-{uuid4().hex[:6]}"
     root.mkdir()
     project = Project(root, remote_engine)
-    project.write(
-        compose_yaml=COMPOSE % PYTHON_IMAGE,
-        Dockerfile=DOCKERFILE,
-        pytest_ini=SETTINGS,
-        app_py="ANSWER = 42\n",
-    )
+    project.write_base(PYTHON_IMAGE)
     yield project
     assert project.left_on_engine() == []
     project.remove_images()

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from pytest_dockerci.engine.client import Engine
-from whole_run.project import COMPOSE, DOCKERFILE, SETTINGS, Project
+from whole_run.project import Project
 
 
 @pytest.fixture(scope="session")
@@ -27,12 +27,7 @@ def project(
     root = tmp_path / name
     root.mkdir()
     project = Project(root, engine)
-    project.write(
-        compose_yaml=COMPOSE % python_image,
-        Dockerfile=DOCKERFILE,
-        pytest_ini=SETTINGS,
-        app_py="ANSWER = 42\n",
-    )
+    project.write_base(python_image)
     yield project
     assert project.left_on_engine() == []
     project.remove_images()

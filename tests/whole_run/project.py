@@ -85,6 +85,15 @@ class Project:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(textwrap.dedent(text))
 
+    def write_base(self, python_image: str) -> None:
+        """Write what every project begins with: an image, one settings file and no service."""
+        self.write(
+            compose_yaml=COMPOSE % python_image,
+            Dockerfile=DOCKERFILE,
+            pytest_ini=SETTINGS,
+            app_py="ANSWER = 42\n",
+        )
+
     @property
     def environ(self) -> dict[str, str]:
         """The environment of a run."""

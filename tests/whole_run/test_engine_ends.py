@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import private_engine
-from private_engine import PrivateEngine
+from private_engine import PrivateEngine, running_engine
 from whole_run.project import PYTHON_IMAGE, Outcome, Project
 
 pytestmark = [
@@ -37,13 +37,10 @@ LOST = "the Docker Engine at unix://{folder}/docker.sock (DOCKER_HOST) does not 
 def own_engine() -> Iterator[PrivateEngine]:
     """An engine with the base image."""
     folder = Path(tempfile.mkdtemp(prefix="dockerci-engine-"))  # pytest's folders are too deep for a socket
-    engine = PrivateEngine(folder)
     try:
-        engine.start()
-        engine.load([PYTHON_IMAGE])
-        yield engine
+        with running_engine(folder, images=[PYTHON_IMAGE]) as engine:
+            yield engine
     finally:
-        engine.stop()
         shutil.rmtree(folder)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import private_engine
-from private_engine import PrivateEngine
+from private_engine import running_engine
 from whole_run.project import PYTHON_IMAGE, Project
 
 pytestmark = [
@@ -35,25 +35,13 @@ def small_disk(size: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@contextmanager
-def engine_in(folder: Path, *options: str) -> Iterator[PrivateEngine]:
-    """An engine with the base image."""
-    engine = PrivateEngine(folder, options)
-    try:
-        engine.start()
-        engine.load([PYTHON_IMAGE])
-        yield engine
-    finally:
-        engine.stop()
-
-
 def test_the_engines_disk_is_full_while_the_image_is_built(project: Project) -> None:
     """Exit code 6, with the engine's words; nothing is left."""
     project.write(
         Dockerfile=f"FROM {PYTHON_IMAGE}\nRUN dd if=/dev/zero of=/big bs=1M count=4000\n",
         tests__test_it_py="def test_any(): pass\n",
     )
-    with small_disk("1g") as folder, engine_in(folder) as engine:
+    with small_disk("1g") as folder, running_engine(folder, images=[PYTHON_IMAGE]) as engine:
         outcome = project.run("-v", **engine.environ)
         assert outcome.exit_code == 6, outcome.output
         assert "no space left on device" in outcome.output.lower()
@@ -76,7 +64,7 @@ def test_the_engines_disk_is_full_while_tests_run(project: Project) -> None:
             def test_after(): print("printed")
             """
     )
-    with small_disk("1g") as folder, engine_in(folder) as engine:
+    with small_disk("1g") as folder, running_engine(folder, images=[PYTHON_IMAGE]) as engine:
         outcome = project.run("-v", **engine.environ)
         assert outcome.exit_code == 1, outcome.output
         assert outcome.counts() == {"failed": 1, "passed": 2}
@@ -88,7 +76,9 @@ def test_no_address_pool_is_left(project: Project) -> None:
     """Exit code 6; which networks hold them can be seen, and what removes those of dead runs is named."""
     project.write(tests__test_it_py="def test_any(): pass\n")
     folder = Path(tempfile.mkdtemp(prefix="dockerci-pools-"))
-    with engine_in(folder, "--default-address-pool=base=10.213.0.0/23,size=24") as engine:
+    with running_engine(
+        folder, ["--default-address-pool=base=10.213.0.0/23,size=24"], images=[PYTHON_IMAGE]
+    ) as engine:
         environ = {**os.environ, **engine.environ}
         taken = 0
         while (

@@ -12,7 +12,7 @@ import pytest
 
 import private_engine
 from port_relay import relayed
-from private_engine import PrivateEngine
+from private_engine import PrivateEngine, running_engine
 from registry_process import running_registry
 from whole_run.project import PYTHON_IMAGE, Project
 
@@ -28,15 +28,14 @@ def place() -> Iterator[tuple[PrivateEngine, str]]:
     """Such an engine with the base image, and a registry that it reaches."""
     with tempfile.TemporaryDirectory(dir="/var/tmp", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        engine = PrivateEngine(folder, features={"containerd-snapshotter": True})
-        with running_registry(folder / "registry") as address:
-            engine.start()
-            try:
-                engine.load([PYTHON_IMAGE])
-                with relayed(int(address.rpartition(":")[2]), engine.pid, folder):
-                    yield engine, address
-            finally:
-                engine.stop()
+        with (
+            running_registry(folder / "registry") as address,
+            running_engine(
+                folder, features={"containerd-snapshotter": True}, images=[PYTHON_IMAGE]
+            ) as engine,
+            relayed(int(address.rpartition(":")[2]), engine.pid, folder),
+        ):
+            yield engine, address
 
 
 @pytest.mark.parametrize("without_provenance", ["1", "0"])
