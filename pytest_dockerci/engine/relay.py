@@ -206,16 +206,16 @@ class _Connection:
         if self._carry_in():
             sender.join()
             self._near.close()
+            self._far.close()
         else:
-            _break(self._near)
-        self._far.close()
+            self.break_off()
         sender.join(_LOOK_SECONDS)
 
     def break_off(self) -> None:
-        """End it at once; its threads end."""
-        with contextlib.suppress(OSError):
-            self._near.shutdown(socket.SHUT_RDWR)
+        """Break both sides at once; its threads end."""
+        # In this order: a sender that wakes up first would take the near side's end for one in good order.
         self._far.close()
+        _break(self._near)
 
     def _carry_out(self) -> None:
         """What is said here, to the service."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import socket
 import threading
@@ -88,14 +90,18 @@ def test_each_direction_ends_by_itself(relay: Relay, service: socket.socket) -> 
 
 
 def test_a_broken_connection_is_broken_on_the_other_side(relay: Relay, service: socket.socket) -> None:
-    """Neither side takes half of something for all of it; where nobody listens, it is broken from the start."""
-    near, far = connected(relay, service)
-    with near, far:
-        near.sendall(b"half")
-        assert far.recv(4) == b"half"
+    """Neither side takes half of something for all of it; nor is that a matter of luck."""
+    with contextlib.ExitStack() as ends:
+        pairs = [connected(relay, service) for _ in range(5)]
+        for near, far in pairs:
+            ends.enter_context(near)
+            ends.enter_context(far)
+            near.sendall(b"half")
+            assert far.recv(4) == b"half"
         relay.close()
-        with pytest.raises(ConnectionResetError):
-            receive_all(far)
+        for end in itertools.chain(*pairs):
+            with pytest.raises(ConnectionResetError):
+                receive_all(end)
 
 
 def test_nobody_listens(relay: Relay) -> None:
