@@ -40,8 +40,10 @@ def seconds_of(argv: Sequence[str], folder: Path, environ: Mapping[str, str] | N
     return seconds
 
 
-def peak_mebibytes_of(argv: Sequence[str], folder: Path, environ: Mapping[str, str] | None = None) -> float:
-    """Run a command to its end; the most memory that its process had resident, in MiB.
+def peak_and_output_of(
+    argv: Sequence[str], folder: Path, environ: Mapping[str, str] | None = None
+) -> tuple[float, str]:
+    """Run a command to its end; the most memory that its process had resident, in MiB, and its last 4,000 bytes.
 
     Raises:
         RuntimeError: It failed.
@@ -57,11 +59,11 @@ def peak_mebibytes_of(argv: Sequence[str], folder: Path, environ: Mapping[str, s
         )
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(max(0, output.seek(0, os.SEEK_END) - 4000))
+        said = output.read().decode("utf-8", "replace")
         if process.returncode:
-            output.seek(0)
-            said = output.read()[-4000:].decode("utf-8", "replace")
             raise RuntimeError(f"{' '.join(argv)} ended with {process.returncode}\n{said}")
-    return usage.ru_maxrss / 1024
+    return usage.ru_maxrss / 1024, said
 
 
 def phase_seconds(folder: Path, phase: str, *, less: str = "") -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.commands import PYTEST, peak_mebibytes_of, write
+from benchmarks.commands import PYTEST, peak_and_output_of, write
 from benchmarks.many_tests import FILES
 from benchmarks.paired import Benchmark, Subject
 
@@ -19,11 +19,11 @@ def prepare(folder: Path) -> Sequence[Subject]:
     return [
         Subject(
             name="pytest-dockerci",
-            measure=lambda: peak_mebibytes_of((*PYTEST, "-o", f"dockerci_env=TESTS={TESTS}"), project),
+            measure=lambda: peak_and_output_of((*PYTEST, "-o", f"dockerci_env=TESTS={TESTS}"), project)[0],
         ),
         Subject(
             name="pytest by hand",
-            measure=lambda: peak_mebibytes_of(by_hand, project, {"TESTS": str(TESTS)}),
+            measure=lambda: peak_and_output_of(by_hand, project, {"TESTS": str(TESTS)})[0],
         ),
     ]
 

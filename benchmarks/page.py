@@ -34,7 +34,7 @@ def _row(result: Result) -> tuple[str, ...]:
         result.benchmark.title,
         f"{ours} {our_median:.2f} {unit}",
         ", ".join(f"{name} {median:.2f} {unit}" for name, median in others),
-        f"{result.ratio:.2f}",
+        "" if result.ratio is None else f"{result.ratio:.2f}",
         ", ".join(limits),
         "" if goal is None else f"{goal:.2f}",
         "yes" if result.is_kept else "no",
@@ -43,7 +43,7 @@ def _row(result: Result) -> tuple[str, ...]:
 
 def write_ratios(file: Path, results: Sequence[Result]) -> None:
     """Write down what later measurements are compared with."""
-    ratios = {result.benchmark.name: round(result.ratio, 4) for result in results}
+    ratios = {result.benchmark.name: round(result.ratio, 4) for result in results if result.ratio is not None}
     file.write_text(json.dumps(ratios, indent=1) + "\n", encoding="utf-8")
 
 
@@ -58,7 +58,9 @@ def regressions(file: Path, results: Sequence[Result]) -> list[str]:
     return [
         f"{name}: {result.ratio:.2f} of the best other, it was {before[name]:.2f}"
         for result in results
-        if (name := result.benchmark.name) in before and result.ratio > before[name] * _TOLERATED
+        if (name := result.benchmark.name) in before
+        and result.ratio is not None
+        and result.ratio > before[name] * _TOLERATED
     ]
 
 

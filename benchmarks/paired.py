@@ -66,17 +66,19 @@ class Result:
         return {name: statistics.median(costs) for name, costs in self.costs.items()}
 
     @property
-    def ratio(self) -> float:
-        """Ours to the best of the others, of medians."""
+    def ratio(self) -> float | None:
+        """Ours to the best of the others, of medians; None where there is nothing to compare with."""
         ours, *others = self.medians.values()
-        return ours / min(others)
+        return ours / min(others) if others else None
 
     @property
     def is_kept(self) -> bool:
         """The limit is kept."""
         ours = next(iter(self.medians.values()))
         is_below = self.benchmark.most is None or ours <= self.benchmark.most
-        return is_below and (self.benchmark.limit is None or self.ratio <= self.benchmark.limit)
+        return is_below and (
+            self.benchmark.limit is None or self.ratio is None or self.ratio <= self.benchmark.limit
+        )
 
 
 def run(benchmark: Benchmark, folder: Path, rounds: int, tell: Callable[[str], None]) -> Result:

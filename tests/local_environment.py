@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_dockerci.build_inputs import BuildInputs
-from pytest_dockerci.engine.command_container import CommandEnd
-from pytest_dockerci.engine.container_files import FoundFile
 from pytest_dockerci.engine_environment import ENVIRONMENT_FACTORY, take_secrets
 from pytest_dockerci.errors import ImageBuildError, NotRunError, ServiceNotReadyError
 from pytest_dockerci.last_image import LastImage
 
 if TYPE_CHECKING:
+    from pytest_dockerci.engine.command_container import CommandEnd
+    from pytest_dockerci.engine.container_files import FoundFile
     from pytest_dockerci.settings import Settings
 
 
@@ -131,6 +131,9 @@ class LocalCommand:
 
     def end(self, timeout_seconds: float) -> CommandEnd | None:
         """How it ended."""
+        # Its module loads Docker's client, which hundreds of runs without a command have no use for.
+        from pytest_dockerci.engine.command_container import CommandEnd  # noqa: PLC0415
+
         assert self._process is not None
         try:
             code = self._process.wait(timeout_seconds)
@@ -145,6 +148,8 @@ class LocalCommand:
 
     def files(self, path: str) -> Iterator[FoundFile]:
         """What it has written."""
+        from pytest_dockerci.engine.container_files import FoundFile  # noqa: PLC0415 - as above
+
         for file in sorted(self._root.glob(path)):
             yield FoundFile(path=path, data=file.read_bytes(), changed_at=file.stat().st_mtime)
 

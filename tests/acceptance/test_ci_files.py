@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
 import yaml
 
 from acceptance.project import Project
@@ -20,6 +21,7 @@ def git(folder: Path, *args: str, **environ: str) -> subprocess.CompletedProcess
     return subprocess.run(argv, capture_output=True, text=True, env={**os.environ, **environ}, check=False)
 
 
+@pytest.mark.soak
 def test_the_hook_lets_nothing_out_that_does_not_pass(project: Project, tmp_path: Path) -> None:
     """`git push` runs the tests in the image; red, or with changes beside the commit, it pushes nothing."""
     project.settings("addopts = -p local_environment -p no:hypothesispytest -p no:cacheprovider")

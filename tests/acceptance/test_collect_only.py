@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from acceptance.project import Project, Run
+from variants import soak_after
 
 SUITE = '''
     """Tests of the shop."""
@@ -58,20 +59,23 @@ def listing(run: Run) -> list[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [
-        [],
-        ["-q"],
-        ["-qq"],
-        ["-v"],
-        ["-vv"],
-        ["-k", "add or deep"],
-        ["-m", "slow", "-v"],
-        ["-q", "--deselect", "tests/test_shop.py::test_slow"],
-        ["tests/test_shop.py::TestBasket"],
-        ["-q", "tests/pack"],
-        ["-k", "nothing"],
-        ["--ignore=tests/pack", "--ignore=tests/folder", "--no-header"],
-    ],
+    soak_after(
+        4,
+        [
+            [],
+            ["-q"],
+            ["-qq"],
+            ["-v"],
+            ["-vv"],
+            ["-k", "add or deep"],
+            ["-m", "slow", "-v"],
+            ["-q", "--deselect", "tests/test_shop.py::test_slow"],
+            ["tests/test_shop.py::TestBasket"],
+            ["-q", "tests/pack"],
+            ["-k", "nothing"],
+            ["--ignore=tests/pack", "--ignore=tests/folder", "--no-header"],
+        ],
+    ),
     ids=lambda arguments: " ".join(arguments) or "plain",
 )
 def test_a_listing(shop: Project, arguments: Sequence[str]) -> None:

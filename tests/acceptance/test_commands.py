@@ -154,6 +154,7 @@ def test_known_cases_are_listed_and_selected(commands: Project) -> None:
     run.must_show("there is no dockerci::other", COMMAND)
 
 
+@pytest.mark.soak
 def test_cases_that_are_gone_and_new_ones(commands: Project) -> None:
     """A known case that does not come is skipped once; a new one is reported."""
     settings(commands, "dockerci_results = out.xml")

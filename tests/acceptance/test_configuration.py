@@ -6,6 +6,7 @@ import pytest
 
 from acceptance.plain_run import run_both
 from acceptance.project import Project
+from variants import soak_after
 
 PASSES = "def test_a(): pass\n"
 
@@ -115,6 +116,7 @@ def test_a_warning_class_of_the_image(project: Project) -> None:
     assert [event["text"] for event in run.of_kind("warning")] == ["told"]
 
 
+@pytest.mark.soak
 def test_a_warning_class_that_no_side_has(project: Project) -> None:
     """That is the container's to say, as by hand."""
     project.settings("filterwarnings =\n    ignore::no_such_module_at_all.Warned")
@@ -154,12 +156,18 @@ def test_settings_that_act_in_the_container(project: Project) -> None:
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [
-        ("pyproject.toml", '[tool.pytest.ini_options]\ndockerci_service = "web"\ntestpaths = ["tests"]\n'),
-        ("tox.ini", "[pytest]\ndockerci_service = web\ntestpaths = tests\n"),
-        ("setup.cfg", "[tool:pytest]\ndockerci_service = web\ntestpaths = tests\n"),
-        ("pytest.toml", '[pytest]\ndockerci_service = "web"\ntestpaths = ["tests"]\n'),
-    ],
+    soak_after(
+        1,
+        [
+            (
+                "pyproject.toml",
+                '[tool.pytest.ini_options]\ndockerci_service = "web"\ntestpaths = ["tests"]\n',
+            ),
+            ("tox.ini", "[pytest]\ndockerci_service = web\ntestpaths = tests\n"),
+            ("setup.cfg", "[tool:pytest]\ndockerci_service = web\ntestpaths = tests\n"),
+            ("pytest.toml", '[pytest]\ndockerci_service = "web"\ntestpaths = ["tests"]\n'),
+        ],
+    ),
 )
 def test_configuration_files(project: Project, name: str, text: str) -> None:
     """Every file that pytest reads will do; the container reads the same one."""
@@ -173,6 +181,7 @@ def test_configuration_files(project: Project, name: str, text: str) -> None:
     assert project.run().outcomes() == {"tests/test_a.py::test_a": "passed"}
 
 
+@pytest.mark.soak
 def test_another_configuration_file(project: Project) -> None:
     """`-c` and `--rootdir` name places of the host; the container has its own."""
     project.write(

@@ -7,6 +7,7 @@ import pytest
 
 from acceptance.coverage_project import cover, cover_both, cover_plainly, write_both
 from acceptance.project import Project
+from variants import soak_after
 
 PYTHONPATH = os.pathsep.join(str(Path(__file__).parents[up]) for up in (0, 1))
 APP = """\
@@ -98,11 +99,14 @@ def shop(project: Project) -> Project:
 
 @pytest.mark.parametrize(
     "args",
-    [
-        pytest.param(("--cov=shop", "--cov-branch", "--cov-context=test"), id="branches and contexts"),
-        pytest.param(("--cov=shop.app", "--cov=tests"), id="a module and a folder"),
-        pytest.param(("--cov=.", "--cov-reset", "--cov=.", "--cov-append", "-k", "read"), id="the root"),
-    ],
+    soak_after(
+        1,
+        [
+            pytest.param(("--cov=shop", "--cov-branch", "--cov-context=test"), id="branches and contexts"),
+            pytest.param(("--cov=shop.app", "--cov=tests"), id="a module and a folder"),
+            pytest.param(("--cov=.", "--cov-reset", "--cov=.", "--cov-append", "-k", "read"), id="the root"),
+        ],
+    ),
 )
 def test_the_report_is_that_of_the_image(shop: Project, args: tuple[str, ...]) -> None:
     """Lines, branches, contexts, percents and the table, file by file."""
@@ -111,6 +115,7 @@ def test_the_report_is_that_of_the_image(shop: Project, args: tuple[str, ...]) -
     assert "shop/app.py" in report.files
 
 
+@pytest.mark.soak
 def test_configuration_of_the_host(shop: Project) -> None:
     """pyproject.toml alone decides, with nothing in the image: sources, omissions, a static context, exclusions."""
     text = """\
@@ -146,6 +151,7 @@ def test_several_workers_and_a_crash(shop: Project) -> None:
     )
 
 
+@pytest.mark.soak
 def test_a_worker_that_dies_last(shop: Project) -> None:
     """Nobody takes over after it; what it had saved a second before is in the report."""
     shop.write("tests/test_shop.py", TESTS)
@@ -201,6 +207,7 @@ def test_children(shop: Project) -> None:
     assert 41 in report.files["shop/app.py"]["executed_lines"]
 
 
+@pytest.mark.soak
 def test_options(shop: Project) -> None:
     """`--cov-fail-under` fails the run, `--no-cov` measures nothing, marked tests are left out."""
     shop.write(
@@ -225,6 +232,7 @@ def test_options(shop: Project) -> None:
     assert "TOTAL" not in off.text
 
 
+@pytest.mark.soak
 def test_a_source_that_does_not_exist(shop: Project) -> None:
     """Coverage's own warning, once, from the container."""
     report = cover(shop, "--cov=no_such", "--cov=shop", "-k", "grades")
@@ -233,6 +241,7 @@ def test_a_source_that_does_not_exist(shop: Project) -> None:
     assert report.run.exit_code == 0
 
 
+@pytest.mark.soak
 def test_from_a_subfolder(shop: Project) -> None:
     """Paths on the command line start where pytest was called."""
     shop.write("sub/readme.txt", "")
@@ -240,6 +249,7 @@ def test_from_a_subfolder(shop: Project) -> None:
     assert report.files[str(shop.host / "shop/app.py")]["missing_lines"] == [8, 40, 41, 48]
 
 
+@pytest.mark.soak
 def test_installed_packages(shop: Project, tmp_path: Path) -> None:
     """A package that the image has installed is reported under its sources on the host.
 
@@ -268,6 +278,7 @@ def test_installed_packages(shop: Project, tmp_path: Path) -> None:
     report.run.must_show("vendored.py is not the same in the image and on the host")
 
 
+@pytest.mark.soak
 def test_what_the_container_cannot_measure(shop: Project) -> None:
     """A configuration that fails there ends the run with coverage's words; a plugin that is not there is named."""
     shop.write("shop_plugin.py", "def coverage_init(reg, options): pass\n")

@@ -16,6 +16,7 @@ import pytest
 from acceptance.project import Project
 from differential.terminal_text import comparable_lines
 from terminal_session import COLUMNS, PROMPT, ROWS, TerminalSession
+from variants import soak_after
 
 SUITE = """
     import pytest
@@ -77,20 +78,25 @@ def by_hand(project: Project, *args: str) -> TerminalSession:
 
 @pytest.mark.parametrize(
     ("args", "lines"),
-    [
-        (["-k", "stops or after"], ["p value", "n", "n", "p value", "c"]),
-        pytest.param(["-k", "stops or after"], ["q"], marks=pytest.mark.soak),
-        (["-s"], ["p value * 2", "c"]),
-        (["--pdb", "-k", "not stops"], ["p basket", "c", "p shelf", "c"]),
-        pytest.param(["--pdb", "-k", "fails or after"], ["w", "q"], marks=pytest.mark.soak),
-        pytest.param(["--pdb", "-x", "-k", "fails or after"], ["c"], marks=pytest.mark.soak),
-        (["--pdb", "--maxfail=2", "-k", "not stops"], ["c", "c"]),
-        (["--trace", "-k", "before or after"], ["c", "c"]),
-        pytest.param(
-            ["--pdb", "--show-capture=no", "--tb=short", "-k", "fails"], ["p 1", "c"], marks=pytest.mark.soak
-        ),
-        (["--pdb", "--pdbcls=acceptance.polite_pdb:PolitePdb", "-k", "fails"], ["greet", "c"]),
-    ],
+    soak_after(
+        2,
+        [
+            (["-k", "stops or after"], ["p value", "n", "n", "p value", "c"]),
+            pytest.param(["-k", "stops or after"], ["q"], marks=pytest.mark.soak),
+            (["-s"], ["p value * 2", "c"]),
+            (["--pdb", "-k", "not stops"], ["p basket", "c", "p shelf", "c"]),
+            pytest.param(["--pdb", "-k", "fails or after"], ["w", "q"], marks=pytest.mark.soak),
+            pytest.param(["--pdb", "-x", "-k", "fails or after"], ["c"], marks=pytest.mark.soak),
+            (["--pdb", "--maxfail=2", "-k", "not stops"], ["c", "c"]),
+            (["--trace", "-k", "before or after"], ["c", "c"]),
+            pytest.param(
+                ["--pdb", "--show-capture=no", "--tb=short", "-k", "fails"],
+                ["p 1", "c"],
+                marks=pytest.mark.soak,
+            ),
+            (["--pdb", "--pdbcls=acceptance.polite_pdb:PolitePdb", "-k", "fails"], ["greet", "c"]),
+        ],
+    ),
     ids=" ".join,
 )
 def test_the_same_dialogue(shop: Project, args: Sequence[str], lines: Sequence[str]) -> None:
@@ -141,7 +147,9 @@ def test_control_c(shop: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "exit_code"), [(signal.SIGINT, 2), (signal.SIGTERM, 143)], ids=lambda value: str(int(value))
+    ("number", "exit_code"),
+    soak_after(1, [(signal.SIGINT, 2), (signal.SIGTERM, 143)]),
+    ids=lambda value: str(int(value)),
 )
 def test_a_signal_at_the_prompt(shop: Project, number: int, exit_code: int) -> None:
     """It ends the run, as anywhere else."""
@@ -172,6 +180,7 @@ def test_no_time_limit_counts(shop: Project) -> None:
     assert "1 failed, 1 passed" in session.text
 
 
+@pytest.mark.soak
 def test_the_size_of_the_terminal(shop: Project) -> None:
     """The debugger knows it, and is told when it changes."""
     session = through_the_plugin(shop, "-k", "stops")
@@ -191,14 +200,17 @@ def test_the_size_of_the_terminal(shop: Project) -> None:
 
 @pytest.mark.parametrize(
     ("args", "typed"),
-    [
-        (["--pdb", "-k", "fails or after"], "p basket\nc\n"),
-        pytest.param(["-k", "stops or after"], "p value\nc\n", marks=pytest.mark.soak),
-        (["-k", "stops or after"], "p value\nq\n"),
-        (["-k", "stops or after"], ""),
-        pytest.param(["--pdb", "-k", "fails or after"], "", marks=pytest.mark.soak),
-        pytest.param(["--trace", "-k", "before or after"], "c\nc\n", marks=pytest.mark.soak),
-    ],
+    soak_after(
+        1,
+        [
+            (["--pdb", "-k", "fails or after"], "p basket\nc\n"),
+            pytest.param(["-k", "stops or after"], "p value\nc\n", marks=pytest.mark.soak),
+            (["-k", "stops or after"], "p value\nq\n"),
+            (["-k", "stops or after"], ""),
+            pytest.param(["--pdb", "-k", "fails or after"], "", marks=pytest.mark.soak),
+            pytest.param(["--trace", "-k", "before or after"], "c\nc\n", marks=pytest.mark.soak),
+        ],
+    ),
     ids=lambda value: repr(value) if isinstance(value, str) else " ".join(value),
 )
 def test_input_from_a_pipe(shop: Project, args: Sequence[str], typed: str) -> None:
@@ -225,6 +237,7 @@ def test_input_from_a_pipe(shop: Project, args: Sequence[str], typed: str) -> No
     assert "\n".join(_said(mine)) == "\n".join(_said(theirs))
 
 
+@pytest.mark.soak
 def test_several_containers(shop: Project) -> None:
     """`breakpoint()` works in each of them, one at a time; with ``--pdb`` there is one container."""
     shop.settings("dockerci_workers = 2")

@@ -12,6 +12,7 @@ import pytest
 
 from acceptance.project import Project
 from ide.drive import IdeRun, discover_in_vscode, run_in_pycharm, run_in_vscode
+from variants import soak_after
 
 SUITE = """
     import unittest
@@ -69,6 +70,7 @@ def lines(run: IdeRun) -> dict[str, int]:
     return {name: test["line"] for name, test in zip(run.names(), run.tests, strict=True)}
 
 
+@pytest.mark.soak
 def test_before_and_after_the_first_collection(shop: Project) -> None:
     """First names and lines from the source, said so; then the very tree; `-k` and ids select from both."""
     first = discover(shop)
@@ -108,11 +110,14 @@ def test_a_run_is_remembered_and_changes_are_seen(shop: Project) -> None:
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [
-        pytest.param("pytest.ini", "python_functions = test check", id="configuration"),
-        pytest.param("tests/conftest.py", "VALUE = 1\n", id="conftest"),
-        pytest.param("tests/data/cases.json", "[1]\n", id="data"),
-    ],
+    soak_after(
+        1,
+        [
+            pytest.param("pytest.ini", "python_functions = test check", id="configuration"),
+            pytest.param("tests/conftest.py", "VALUE = 1\n", id="conftest"),
+            pytest.param("tests/data/cases.json", "[1]\n", id="data"),
+        ],
+    ),
 )
 def test_what_decides_on_a_collection(project: Project, name: str, text: str) -> None:
     """A change of the configuration, of a conftest.py or of data makes a listing approximate."""
@@ -129,6 +134,7 @@ def test_what_decides_on_a_collection(project: Project, name: str, text: str) ->
     assert run.names() == expected
 
 
+@pytest.mark.soak
 def test_a_damaged_memory_is_none(shop: Project) -> None:
     """Files that were cut short, or that say impossible things, count as missing."""
     shop.run("--collect-only")

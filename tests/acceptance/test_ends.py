@@ -6,6 +6,7 @@ import pytest
 
 from acceptance.plain_run import run_both
 from acceptance.project import Project
+from variants import soak_after
 
 TRACE = "from pathlib import Path\ndef note(text):\n    with Path('trace').open('a') as f: f.write(text)\n"
 
@@ -41,6 +42,7 @@ def test_4(): note("4")
     run.must_show("stopping after 1 failures", "1 failed, 1 passed")
 
 
+@pytest.mark.soak
 def test_stop_after_some_failures(project: Project) -> None:
     """`--maxfail` counts set-up and teardown errors as pytest does."""
     project.write(
@@ -63,6 +65,7 @@ def test_stop_after_some_failures(project: Project) -> None:
     assert list(run.outcomes().values()) == ["setup failed", "teardown failed"]
 
 
+@pytest.mark.soak
 def test_an_error_of_a_teardown_under_x(project: Project) -> None:
     """A failing module teardown stops the run there as well."""
     project.write(
@@ -122,12 +125,15 @@ def test_session_fixtures_outlive_host_tests_in_between(project: Project) -> Non
 
 @pytest.mark.parametrize(
     ("death", "cause"),
-    [
-        ("os._exit(0)", "the Python process ended with exit code 0 (in call)"),
-        ("os._exit(3)", "the Python process ended with exit code 3 (in call)"),
-        ("os.kill(os.getpid(), signal.SIGSEGV)", "the Python process was killed by SIGSEGV (in call)"),
-        ("os.kill(os.getpid(), signal.SIGKILL)", "the Python process was killed by SIGKILL (in call)"),
-    ],
+    soak_after(
+        1,
+        [
+            ("os._exit(0)", "the Python process ended with exit code 0 (in call)"),
+            ("os._exit(3)", "the Python process ended with exit code 3 (in call)"),
+            ("os.kill(os.getpid(), signal.SIGSEGV)", "the Python process was killed by SIGSEGV (in call)"),
+            ("os.kill(os.getpid(), signal.SIGKILL)", "the Python process was killed by SIGKILL (in call)"),
+        ],
+    ),
 )
 def test_a_crash_costs_one_test(project: Project, death: str, cause: str) -> None:
     """The test that died is red with the cause; all others keep their verdict; the run is red."""
@@ -141,6 +147,7 @@ def test_a_crash_costs_one_test(project: Project, death: str, cause: str) -> Non
     run.must_show("test_2", cause)
 
 
+@pytest.mark.soak
 def test_crashes_in_setup_and_teardown(project: Project) -> None:
     """The phase in which the process died is the one that is red."""
     project.write(
@@ -163,6 +170,7 @@ def test_crashes_in_setup_and_teardown(project: Project) -> None:
     run.must_show("exit code 4 (in setup)", "exit code 5 (in teardown)")
 
 
+@pytest.mark.soak
 def test_every_test_crashes(project: Project) -> None:
     """Each of many crashes costs its own test only."""
     project.write(
@@ -173,6 +181,7 @@ def test_every_test_crashes(project: Project) -> None:
     assert list(run.outcomes().values()) == ["failed", "passed"] * 3
 
 
+@pytest.mark.soak
 def test_a_crash_under_x(project: Project) -> None:
     """A crash is a failure: `-x` stops there."""
     project.write("tests/test_a.py", "import os\ndef test_1(): os._exit(1)\ndef test_2(): pass\n")
@@ -217,7 +226,7 @@ def test_a_keyboard_interrupt_raised_by_a_test(project: Project) -> None:
     assert traced(project) == ""
 
 
-@pytest.mark.parametrize("kind", ["shouldstop", "shouldfail"])
+@pytest.mark.parametrize("kind", soak_after(1, ["shouldstop", "shouldfail"]))
 def test_a_plugin_of_the_container_that_stops_the_session(project: Project, kind: str) -> None:
     """The wish of the suite's conftest.py to stop is the run's."""
     project.write(
@@ -238,6 +247,7 @@ def test_a_plugin_of_the_container_that_stops_the_session(project: Project, kind
     run.must_show("seen enough")
 
 
+@pytest.mark.soak
 def test_an_error_in_the_containers_session_end(project: Project) -> None:
     """A hook of the suite that fails after the last test is not a green run."""
     project.write("tests/conftest.py", "def pytest_sessionfinish(): raise RuntimeError('late plugin bug')\n")
@@ -247,6 +257,7 @@ def test_an_error_in_the_containers_session_end(project: Project) -> None:
     run.must_show("late plugin bug")
 
 
+@pytest.mark.soak
 def test_a_crash_in_the_containers_session_end(project: Project) -> None:
     """A process that dies after its last test did not prove that it was done: exit code 7."""
     project.write("tests/conftest.py", "import os\ndef pytest_unconfigure(): os._exit(0)\n")
@@ -256,6 +267,7 @@ def test_a_crash_in_the_containers_session_end(project: Project) -> None:
     run.must_show("container 0 did not end its session in good order")
 
 
+@pytest.mark.soak
 def test_an_internal_error_while_a_test_runs(project: Project) -> None:
     """A hook of the suite that raises in the middle is told with its traceback, and the run is not green."""
     project.write(

@@ -17,6 +17,7 @@ from acceptance.project import Project, Run
 from differential.comparison import differences
 from differential.terminal_text import comparable_lines, text_differences
 from host_venv import make_host_venv
+from variants import soak_after
 
 PLUGINS = (
     *("pytest-timeout", "pytest-html", "allure-pytest", "pytest-sugar", "pytest-randomly"),
@@ -86,6 +87,7 @@ def shop(project: Project, host_python: str) -> Project:
 # pytest-sugar
 
 
+@pytest.mark.soak
 def test_sugar(shop: Project) -> None:
     """Its progress, its failures as they come and its counts are those of a run by hand."""
     args = (*IN_ORDER, "--force-sugar", "-p", "no:cacheprovider")
@@ -139,6 +141,7 @@ def _html_tests(folder: Path) -> dict[str, Any]:
 # allure-pytest
 
 
+@pytest.mark.soak
 def test_allure(shop: Project) -> None:
     """Each result has name, status, details, description, parameters, labels and attachments as by hand."""
     shop.write(
@@ -188,7 +191,9 @@ def _allure_results(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "args", [(), pytest.param(("--dockerci-workers=2",), marks=pytest.mark.soak), ("-n2",)], ids=str
+    "args",
+    soak_after(1, [(), pytest.param(("--dockerci-workers=2",), marks=pytest.mark.soak), ("-n2",)]),
+    ids=str,
 )
 def test_annotations_on_github(shop: Project, args: tuple[str, ...]) -> None:
     """Each failure and warning is one command with the host's path below the workspace, and its line."""
@@ -239,7 +244,7 @@ def scoped(project: Project, host_python: str) -> Project:
     return project
 
 
-@pytest.mark.parametrize("has_it_there", [True, False], ids=["both sides", "host only"])
+@pytest.mark.parametrize("has_it_there", soak_after(1, [True, False]), ids=["both sides", "host only"])
 @pytest.mark.parametrize(
     "args",
     [(), *(pytest.param((option,), marks=pytest.mark.soak) for option in ("--dockerci-workers=2", "-n2"))],
@@ -374,6 +379,7 @@ def test_time_limits_of_both_sides(hanging: Project) -> None:
     ours.must_show("Failed: Timeout (>2.0s) from pytest-timeout.")
 
 
+@pytest.mark.soak
 def test_a_time_limit_in_the_settings(hanging: Project) -> None:
     """The setting acts like the option; a test that is run again has the whole time again."""
     hanging.settings("timeout = 1", "timeout_func_only = true")
@@ -396,6 +402,7 @@ def test_code_that_no_timer_interrupts(hanging: Project) -> None:
     run.must_show("Timeout (>5.5s) from pytest-timeout, in call")
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     "args", [(), pytest.param(("--dockerci-workers=2",), marks=pytest.mark.soak)], ids=str
 )

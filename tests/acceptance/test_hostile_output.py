@@ -7,6 +7,7 @@ import re
 import pytest
 
 from acceptance.project import Project
+from variants import soak_after
 
 ORDERS = (
     "\\x1b[2J\\x1b]0;title\\x07over\\rwritten\\u202egnp.exe\\n::error::forged\\n"
@@ -58,7 +59,10 @@ def orders_in(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "args", [("-rA", "-v", "-l"), ("-rA", "--tb=native"), ("-rA", "--tb=short", "-n2"), ("-s", "--color=yes")]
+    "args",
+    soak_after(
+        1, [("-rA", "-v", "-l"), ("-rA", "--tb=native"), ("-rA", "--tb=short", "-n2"), ("-s", "--color=yes")]
+    ),
 )
 def test_no_orders(project: Project, args: tuple[str, ...]) -> None:
     """In no place where pytest shows it; in the report's file everything is as it was."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from acceptance.plain_run import run_both
 from acceptance.project import Project
 
@@ -124,6 +126,7 @@ def test_order_made_by_the_containers_conftest(project: Project) -> None:
     assert [nodeid[-1] for nodeid in run.ids()] == ["1", "3", "2", "4"]
 
 
+@pytest.mark.soak
 def test_deselection_by_the_containers_conftest(project: Project) -> None:
     """What the container's plugins deselect is deselected here too, and counted."""
     project.write("tests/test_a.py", "def test_1(): pass\ndef test_2(): pass\n")
@@ -138,6 +141,7 @@ def test_deselection_by_the_containers_conftest(project: Project) -> None:
     run.must_show("collected 2 items / 1 deselected / 1 selected", "1 passed, 1 deselected")
 
 
+@pytest.mark.soak
 def test_items_dropped_without_a_word(project: Project) -> None:
     """A plugin that only shortens the list leaves out the rest, here as there."""
     project.write("tests/test_a.py", "def test_1(): pass\ndef test_2(): pass\n")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
+import pytest
+
 from acceptance.plain_run import run_both
 from acceptance.project import Project
 from differential.junit_cases import junit_events
 
 
+@pytest.mark.soak
 def test_parameters_that_have_no_short_text(project: Project) -> None:
     """Numbers of thousands of digits, values within themselves, keys without a text."""
     project.settings("markers = odd: has odd arguments")
@@ -44,6 +47,7 @@ def test_parameters_that_have_no_short_text(project: Project) -> None:
     assert len(run.ids()) == 8
 
 
+@pytest.mark.soak
 def test_a_property_without_a_text(project: Project) -> None:
     """By hand it is an internal error of the JUnit report; here the test keeps its verdict, and the file is whole."""
     project.write(
@@ -57,6 +61,7 @@ def test_a_property_without_a_text(project: Project) -> None:
     assert [item.get("value") for item in properties] == ["<int object, str() raised ValueError>"]
 
 
+@pytest.mark.soak
 def test_many_large_parameters_and_ids(project: Project) -> None:
     """Parameters of 90 MB altogether, and ids of ten."""
     project.write(
@@ -74,6 +79,7 @@ def test_many_large_parameters_and_ids(project: Project) -> None:
     assert list(run.outcomes().values()) == ["passed"] * 300
 
 
+@pytest.mark.soak
 def test_output_beyond_any_message(project: Project) -> None:
     """A test that captured hundreds of megabytes fails as by hand, and the run goes on."""
     project.write(
@@ -126,6 +132,7 @@ def test_recorded_values_are_shown_as_by_hand(project: Project) -> None:
     assert len(ours[0]["children"]) == 25
 
 
+@pytest.mark.soak
 def test_keywords_that_are_set_while_a_test_runs(project: Project) -> None:
     """They are among the keywords of its reports, as by hand."""
     project.write(
@@ -146,6 +153,7 @@ def test_keywords_that_are_set_while_a_test_runs(project: Project) -> None:
     assert "expected" in run.report("test_number[1]")["keywords"]
 
 
+@pytest.mark.soak
 def test_a_plugin_of_pytest_switched_off_by_the_configuration_file(project: Project) -> None:
     """`-p no:NAME` in `addopts` leaves the options of the plugin known, and without effect."""
     project.settings(

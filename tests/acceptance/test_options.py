@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from acceptance.project import Project
+from variants import soak_after
 
 CONFTEST = """
     import pytest
@@ -44,19 +45,22 @@ def given(project: Project, *args: str, addopts: str = "") -> str:
 
 @pytest.mark.parametrize(
     ("args", "expected"),
-    [
-        (["--env=prod"], "env=prod letter=None pair=None flag=False"),
-        (["--env", "prod"], "env=prod letter=None pair=None flag=False"),
-        (["--env=my place"], "env=my place letter=None pair=None flag=False"),
-        (["-E", "x", "-v"], "env=none letter=x pair=None flag=False"),
-        (["-Ex"], "env=none letter=x pair=None flag=False"),
-        (["--pair", "1", "-2", "--flag"], "env=none letter=None pair=['1', '-2'] flag=True"),
-        (["--flag", "tests/test_a.py"], "env=none letter=None pair=None flag=True"),
-        (["--flag", "tests/test_a.py::test_given"], "env=none letter=None pair=None flag=True"),
-        (["--env", "tests"], "env=tests letter=None pair=None flag=False"),
-        (["--env", "tests", "tests/test_a.py"], "env=tests letter=None pair=None flag=False"),
-        (["tests/test_a.py", "--env", "pytest.ini"], "env=pytest.ini letter=None pair=None flag=False"),
-    ],
+    soak_after(
+        3,
+        [
+            (["--env=prod"], "env=prod letter=None pair=None flag=False"),
+            (["--env", "prod"], "env=prod letter=None pair=None flag=False"),
+            (["--env=my place"], "env=my place letter=None pair=None flag=False"),
+            (["-E", "x", "-v"], "env=none letter=x pair=None flag=False"),
+            (["-Ex"], "env=none letter=x pair=None flag=False"),
+            (["--pair", "1", "-2", "--flag"], "env=none letter=None pair=['1', '-2'] flag=True"),
+            (["--flag", "tests/test_a.py"], "env=none letter=None pair=None flag=True"),
+            (["--flag", "tests/test_a.py::test_given"], "env=none letter=None pair=None flag=True"),
+            (["--env", "tests"], "env=tests letter=None pair=None flag=False"),
+            (["--env", "tests", "tests/test_a.py"], "env=tests letter=None pair=None flag=False"),
+            (["tests/test_a.py", "--env", "pytest.ini"], "env=pytest.ini letter=None pair=None flag=False"),
+        ],
+    ),
 )
 def test_options_of_the_suite(own: Project, args: list[str], expected: str) -> None:
     """In every form; a word that follows is the option's value if the container's parser says so."""
@@ -75,12 +79,14 @@ def test_where_options_come_from(own: Project) -> None:
     assert given(own, "@options.txt") == "env=listed letter=x pair=None flag=True"
 
 
+@pytest.mark.soak
 def test_from_a_folder_below(own: Project) -> None:
     """A path is the one that the user meant, whatever folder pytest was called in."""
     run = own.run("--flag", "test_a.py", cwd=own.host / "tests")
     assert run.outcomes() == {"tests/test_a.py::test_given": "passed"}
 
 
+@pytest.mark.soak
 def test_several_paths_after_a_flag(own: Project) -> None:
     """Their order stays."""
     own.write("tests/test_b.py", "def test_b(): pass\n")
@@ -114,6 +120,7 @@ def test_a_run_without_container_tests(own: Project) -> None:
     assert not own.was_started
 
 
+@pytest.mark.soak
 def test_distribution_without_xdist_on_the_host(own: Project) -> None:
     """`-n` never reaches the container: there it would hand the tests to other processes."""
     run = own.run("-p", "no:xdist", "-n", "2")
@@ -148,6 +155,7 @@ def test_options_of_host_plugins(project: Project) -> None:
     assert run.exit_code == 0, run.text
 
 
+@pytest.mark.soak
 def test_reruns_stay_on_the_host(project: Project) -> None:
     """Reruns happen once, though pytest-rerunfailures is on both sides."""
     project.write("tests/test_a.py", "def test_a():\n    open('ran', 'a').write('x')\n    assert 0\n")
@@ -190,6 +198,7 @@ def test_a_plugin_of_the_container_alone(project: Project) -> None:
     assert project.run().exit_code == 0
 
 
+@pytest.mark.soak
 def test_without_a_cache(project: Project) -> None:
     """`-p no:cacheprovider` acts on both sides, and is no mistake under strict configuration."""
     project.write("tests/test_a.py", "def test_a(pytestconfig): assert not hasattr(pytestconfig, 'cache')\n")
@@ -227,7 +236,9 @@ FIXTURES = """
 
 @pytest.mark.parametrize(
     ("option", "sets_up", "runs"),
-    [("--setup-plan", False, False), ("--setup-only", True, False), ("--setup-show", True, True)],
+    soak_after(
+        1, [("--setup-plan", False, False), ("--setup-only", True, False), ("--setup-show", True, True)]
+    ),
 )
 def test_showing_fixtures(project: Project, option: str, *, sets_up: bool, runs: bool) -> None:
     """The container's fixtures are shown; a plan sets nothing up, and only `--setup-show` runs the tests."""
@@ -242,6 +253,7 @@ def test_showing_fixtures(project: Project, option: str, *, sets_up: bool, runs:
     assert (project.image / "was-run").exists() == runs
 
 
+@pytest.mark.soak
 def test_without_a_terminal_reporter(project: Project) -> None:
     """`-p no:terminal` switches pytest's lines off, and nothing else."""
     project.write("tests/test_a.py", "def test_a(): pass\ndef test_b(): assert 0\n")
@@ -250,6 +262,7 @@ def test_without_a_terminal_reporter(project: Project) -> None:
     assert list(run.outcomes().values()) == ["passed", "failed"]
 
 
+@pytest.mark.soak
 def test_a_line_shows_when_it_is_written(project: Project) -> None:
     """Under `-s` output is there while the test runs: before its outcome, though nobody flushes it."""
     project.write(

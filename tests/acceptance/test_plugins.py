@@ -174,6 +174,7 @@ def test_reruns(project: Project) -> None:
     assert (project.image / "setups").read_text() == "3"
 
 
+@pytest.mark.soak
 def test_reruns_after_a_crash(project: Project) -> None:
     """A test whose process died is repeated in a new process."""
     project.write(

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from acceptance.project import TIMEOUT_SECONDS, Project, Run
+from variants import soak_after
 
 REPOSITORY = "registry.invalid/shop/web"
 SUITE = """
@@ -79,62 +80,65 @@ def refused(why: str, fix: str) -> str:
 
 @pytest.mark.parametrize(
     ("args", "environ", "why", "fix"),
-    [
-        pytest.param("-k one", {}, "-k one selects tests by name", SCOPE_FIX, id="-k"),
-        pytest.param(
-            "-m not\u00a0slow",
-            {},
-            "-m not slow selects tests by marker",
-            SCOPE_FIX,
-            id="-m",
-            marks=pytest.mark.soak,
-        ),
-        pytest.param("-x", {}, "-x may end the run early", SCOPE_FIX, id="-x", marks=pytest.mark.soak),
-        pytest.param(
-            "tests/test_shop.py",
-            {},
-            "tests/test_shop.py does not run all of tests",
-            SCOPE_FIX,
-            id="one file",
-            marks=pytest.mark.soak,
-        ),
-        pytest.param(
-            "-v",
-            {"PYTEST_ADDOPTS": "--deselect tests/test_shop.py::test_two"},
-            "PYTEST_ADDOPTS: --deselect tests/test_shop.py::test_two leaves tests out",
-            SCOPE_FIX,
-            id="PYTEST_ADDOPTS",
-        ),
-        pytest.param(
-            "--collect-only",
-            {},
-            "--collect-only runs nothing\n3 of 3 tests have no verdict",
-            SCOPE_FIX,
-            id="--collect-only",
-        ),
-        pytest.param(
-            "--dockerci-image=web:1",
-            {"DOCKERCI_TEST_BUILT_SECONDS": "0"},
-            "this run has not built the image",
-            "leave out --dockerci-image, and give the service a build section: a run that pushes builds",
-            id="--dockerci-image",
-        ),
-        pytest.param(
-            "",
-            {"DOCKERCI_TEST_DIRTY": "1"},
-            "the working tree differs from its commit",
-            "commit, remove or ignore what `git status` shows, or set dockerci_push_dirty = true",
-            id="dirty",
-        ),
-        pytest.param(
-            "",
-            {"DOCKERCI_TEST_GIT_PROBLEM": "fatal: dubious ownership", "DOCKERCI_TEST_DIRTY": "1"},
-            "git cannot say what the image was built from: fatal: dubious ownership",
-            "correct that, or set dockerci_push_dirty = true",
-            id="git fails",
-            marks=pytest.mark.soak,
-        ),
-    ],
+    soak_after(
+        1,
+        [
+            pytest.param("-k one", {}, "-k one selects tests by name", SCOPE_FIX, id="-k"),
+            pytest.param(
+                "-m not\u00a0slow",
+                {},
+                "-m not slow selects tests by marker",
+                SCOPE_FIX,
+                id="-m",
+                marks=pytest.mark.soak,
+            ),
+            pytest.param("-x", {}, "-x may end the run early", SCOPE_FIX, id="-x", marks=pytest.mark.soak),
+            pytest.param(
+                "tests/test_shop.py",
+                {},
+                "tests/test_shop.py does not run all of tests",
+                SCOPE_FIX,
+                id="one file",
+                marks=pytest.mark.soak,
+            ),
+            pytest.param(
+                "-v",
+                {"PYTEST_ADDOPTS": "--deselect tests/test_shop.py::test_two"},
+                "PYTEST_ADDOPTS: --deselect tests/test_shop.py::test_two leaves tests out",
+                SCOPE_FIX,
+                id="PYTEST_ADDOPTS",
+            ),
+            pytest.param(
+                "--collect-only",
+                {},
+                "--collect-only runs nothing\n3 of 3 tests have no verdict",
+                SCOPE_FIX,
+                id="--collect-only",
+            ),
+            pytest.param(
+                "--dockerci-image=web:1",
+                {"DOCKERCI_TEST_BUILT_SECONDS": "0"},
+                "this run has not built the image",
+                "leave out --dockerci-image, and give the service a build section: a run that pushes builds",
+                id="--dockerci-image",
+            ),
+            pytest.param(
+                "",
+                {"DOCKERCI_TEST_DIRTY": "1"},
+                "the working tree differs from its commit",
+                "commit, remove or ignore what `git status` shows, or set dockerci_push_dirty = true",
+                id="dirty",
+            ),
+            pytest.param(
+                "",
+                {"DOCKERCI_TEST_GIT_PROBLEM": "fatal: dubious ownership", "DOCKERCI_TEST_DIRTY": "1"},
+                "git cannot say what the image was built from: fatal: dubious ownership",
+                "correct that, or set dockerci_push_dirty = true",
+                id="git fails",
+                marks=pytest.mark.soak,
+            ),
+        ],
+    ),
 )
 def test_a_green_run_that_may_not_push_ends_with_8(
     shop: Project, args: str, environ: dict[str, str], why: str, fix: str
@@ -145,6 +149,7 @@ def test_a_green_run_that_may_not_push_ends_with_8(
     assert outcome.exit_code == 8
 
 
+@pytest.mark.soak
 def test_several_reasons_are_all_told(shop: Project) -> None:
     """Nobody runs ten minutes to learn of the next one."""
     outcome = run(shop, "-k", "one", "-x", DOCKERCI_TEST_DIRTY="1")
@@ -195,11 +200,14 @@ def test_a_run_without_the_container_has_tested_no_image(shop: Project) -> None:
 
 @pytest.mark.parametrize(
     ("body", "exit_code", "why"),
-    [
-        pytest.param("assert False", 1, "tests failed", id="red"),
-        pytest.param("raise KeyboardInterrupt", 2, "the run was interrupted", id="interrupted"),
-        pytest.param("import os; os._exit(0)", 1, "tests failed", id="a crash", marks=pytest.mark.soak),
-    ],
+    soak_after(
+        1,
+        [
+            pytest.param("assert False", 1, "tests failed", id="red"),
+            pytest.param("raise KeyboardInterrupt", 2, "the run was interrupted", id="interrupted"),
+            pytest.param("import os; os._exit(0)", 1, "tests failed", id="a crash", marks=pytest.mark.soak),
+        ],
+    ),
 )
 def test_a_run_that_is_not_green_keeps_its_exit_code(
     shop: Project, body: str, exit_code: int, why: str
@@ -249,6 +257,7 @@ def test_a_hook_may_take_all_tags_away(shop: Project) -> None:
     assert outcome.exit_code == 8
 
 
+@pytest.mark.soak
 def test_under_xdist_the_controller_refuses(shop: Project) -> None:
     """Once, with verdicts that its workers' containers gave."""
     outcome = run(shop, "-n", "2", DOCKERCI_TEST_DIRTY="1")
@@ -259,6 +268,7 @@ def test_under_xdist_the_controller_refuses(shop: Project) -> None:
     assert outcome.exit_code == 8
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     "args",
     [
@@ -276,51 +286,55 @@ def test_one_run_may_be_told_not_to_push(shop: Project, args: list[str]) -> None
 
 @pytest.mark.parametrize(
     ("args", "lines", "text"),
-    [
-        (
-            ["--dockerci-push=HTTPS://x/y"],
-            [],
+    soak_after(
+        2,
+        [
             (
-                "pytest-dockerci: --dockerci-push = HTTPS://x/y cannot be used\n"
-                "  why: a repository is written without http:// or https://\n"
-                "  try: write the repository as `docker push` takes it, for instance registry.example.com/shop/web"
+                ["--dockerci-push=HTTPS://x/y"],
+                [],
+                (
+                    "pytest-dockerci: --dockerci-push = HTTPS://x/y cannot be used\n"
+                    "  why: a repository is written without http:// or https://\n"
+                    "  try: write the repository as `docker push` takes it, for instance registry.example.com/shop/web"
+                ),
             ),
-        ),
-        (
-            ["--dockerci-push", "tests"],
-            [],
             (
-                "pytest-dockerci: --dockerci-push = tests is a path here, not a repository\n"
-                "  why: the word that follows --dockerci-push is taken for the repository\n"
-                "  try: write --dockerci-push=REGISTRY/NAME, or put the option last"
+                ["--dockerci-push", "tests"],
+                [],
+                (
+                    "pytest-dockerci: --dockerci-push = tests is a path here, not a repository\n"
+                    "  why: the word that follows --dockerci-push is taken for the repository\n"
+                    "  try: write --dockerci-push=REGISTRY/NAME, or put the option last"
+                ),
             ),
-        ),
-        (
-            ["-o", "dockerci_push=", "--dockerci-push"],
-            [],
             (
-                "pytest-dockerci: --dockerci-push names no repository, and dockerci_push is not set\n"
-                "  try: write --dockerci-push=REGISTRY/NAME, or set dockerci_push"
+                ["-o", "dockerci_push=", "--dockerci-push"],
+                [],
+                (
+                    "pytest-dockerci: --dockerci-push names no repository, and dockerci_push is not set\n"
+                    "  try: write --dockerci-push=REGISTRY/NAME, or set dockerci_push"
+                ),
             ),
-        ),
-        (
-            [],
-            ["dockerci_push_tags =", "    {branch}"],
             (
-                "pytest-dockerci: dockerci_push_tags = '{branch}' cannot be used\n"
-                "  why: {branch} is no placeholder\n"
-                "  try: write A-Z a-z 0-9 _ . - and the placeholders {commit}, {build}, {version}, one tag on each line"
+                [],
+                ["dockerci_push_tags =", "    {branch}"],
+                (
+                    "pytest-dockerci: dockerci_push_tags = '{branch}' cannot be used\n"
+                    "  why: {branch} is no placeholder\n"
+                    "  try: write A-Z a-z 0-9 _ . - and the placeholders {commit}, {build}, {version}, "
+                    "one tag on each line"
+                ),
             ),
-        ),
-        (
-            [],
-            ["dockerci_push_tags =", "    my tag"],
             (
-                "pytest-dockerci: dockerci_push_tags = 'my tag' cannot be used\n"
-                "  why: a tag cannot have ' ' in it\n"
+                [],
+                ["dockerci_push_tags =", "    my tag"],
+                (
+                    "pytest-dockerci: dockerci_push_tags = 'my tag' cannot be used\n"
+                    "  why: a tag cannot have ' ' in it\n"
+                ),
             ),
-        ),
-    ],
+        ],
+    ),
 )
 def test_what_cannot_be_meant_is_told_at_once(
     shop: Project, args: list[str], lines: list[str], text: str

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from acceptance.project import Project, Run
+from variants import soak_after
 
 CANARY = "canary-7f3a91"
 SUITE = """
@@ -59,12 +60,15 @@ def assert_hidden(project: Project, run: Run) -> None:
 
 @pytest.mark.parametrize(
     "args",
-    [
-        ("-rA", "-l", "-v"),
-        ("-s", "--tb=native", "tests"),
-        ("-rA", "-n2"),
-        ("-rA", "-o", "dockerci_workers=2"),
-    ],
+    soak_after(
+        1,
+        [
+            ("-rA", "-l", "-v"),
+            ("-s", "--tb=native", "tests"),
+            ("-rA", "-n2"),
+            ("-rA", "-o", "dockerci_workers=2"),
+        ],
+    ),
 )
 def test_hidden_everywhere(project: Project, args: tuple[str, ...]) -> None:
     """On the terminal, in the JUnit file, in the caches; the tests of the host included."""

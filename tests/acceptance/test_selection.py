@@ -8,6 +8,7 @@ import pytest
 
 from acceptance.plain_run import run_both
 from acceptance.project import Project
+from variants import soak_after
 
 SUITE = """
     import pytest
@@ -37,22 +38,31 @@ def shop(project: Project) -> Project:
 
 @pytest.mark.parametrize(
     ("arguments", "names"),
-    [
-        (["-k", "add or elsewhere"], ["test_elsewhere", "test_add[1]", "test_add[2]"]),
-        (["-k", "Basket and not 2"], ["test_add[1]", "test_remove"]),
-        (["-m", "slow"], ["test_slow"]),
-        (["-m", "not slow", "-k", "shop"], ["test_add[1]", "test_add[2]", "test_remove", "test_other"]),
-        (["tests/test_shop.py::TestBasket"], ["test_add[1]", "test_add[2]", "test_remove"]),
-        (["tests/test_shop.py::TestBasket::test_add[2]"], ["test_add[2]"]),
-        (["tests/test_shop.py::test_other", "tests/test_shop.py::test_slow"], ["test_other", "test_slow"]),
-        (["tests/test_shop.py::test_other", "tests/test_shop.py::test_other"], ["test_other"]),
-        (["tests/deep"], ["test_elsewhere"]),
-        (["tests/deep/test_else.py", "tests/test_shop.py::test_slow"], ["test_elsewhere", "test_slow"]),
-        (["--deselect", "tests/test_shop.py::TestBasket"], ["test_elsewhere", "test_slow", "test_other"]),
-        (["--ignore", "tests/deep", "-k", "slow or elsewhere"], ["test_slow"]),
-        (["--ignore-glob", "*shop*"], ["test_elsewhere"]),
-        (["."], ["test_elsewhere", "test_slow", "test_add[1]", "test_add[2]", "test_remove", "test_other"]),
-    ],
+    soak_after(
+        5,
+        [
+            (["-k", "add or elsewhere"], ["test_elsewhere", "test_add[1]", "test_add[2]"]),
+            (["-k", "Basket and not 2"], ["test_add[1]", "test_remove"]),
+            (["-m", "slow"], ["test_slow"]),
+            (["-m", "not slow", "-k", "shop"], ["test_add[1]", "test_add[2]", "test_remove", "test_other"]),
+            (["tests/test_shop.py::TestBasket"], ["test_add[1]", "test_add[2]", "test_remove"]),
+            (["tests/test_shop.py::TestBasket::test_add[2]"], ["test_add[2]"]),
+            (
+                ["tests/test_shop.py::test_other", "tests/test_shop.py::test_slow"],
+                ["test_other", "test_slow"],
+            ),
+            (["tests/test_shop.py::test_other", "tests/test_shop.py::test_other"], ["test_other"]),
+            (["tests/deep"], ["test_elsewhere"]),
+            (["tests/deep/test_else.py", "tests/test_shop.py::test_slow"], ["test_elsewhere", "test_slow"]),
+            (["--deselect", "tests/test_shop.py::TestBasket"], ["test_elsewhere", "test_slow", "test_other"]),
+            (["--ignore", "tests/deep", "-k", "slow or elsewhere"], ["test_slow"]),
+            (["--ignore-glob", "*shop*"], ["test_elsewhere"]),
+            (
+                ["."],
+                ["test_elsewhere", "test_slow", "test_add[1]", "test_add[2]", "test_remove", "test_other"],
+            ),
+        ],
+    ),
     ids=" ".join,
 )
 def test_a_selection(shop: Project, arguments: Sequence[str] | str, names: list[str]) -> None:
@@ -63,12 +73,15 @@ def test_a_selection(shop: Project, arguments: Sequence[str] | str, names: list[
 
 @pytest.mark.parametrize(
     ("arguments", "text"),
-    [
-        (["-k", "("], "Wrong expression passed to '-k': ("),
-        (["tests/test_shop.py::test_missing"], "not found: "),
-        (["tests/missing.py"], "file or directory not found: tests/missing.py"),
-        (["--strange-option"], "unrecognized arguments: --strange-option"),
-    ],
+    soak_after(
+        1,
+        [
+            (["-k", "("], "Wrong expression passed to '-k': ("),
+            (["tests/test_shop.py::test_missing"], "not found: "),
+            (["tests/missing.py"], "file or directory not found: tests/missing.py"),
+            (["--strange-option"], "unrecognized arguments: --strange-option"),
+        ],
+    ),
 )
 def test_a_selection_that_cannot_be_meant(shop: Project, arguments: list[str], text: str) -> None:
     """A mistake on the command line is told as pytest tells it: exit code 4."""
@@ -77,6 +90,7 @@ def test_a_selection_that_cannot_be_meant(shop: Project, arguments: list[str], t
     run.must_show(text)
 
 
+@pytest.mark.soak
 def test_arguments_that_overlap(shop: Project) -> None:
     """A test within a folder that is named as well runs once, where this version of pytest puts it."""
     run_both(shop, "tests/test_shop.py::test_other", "tests")
@@ -115,6 +129,7 @@ def test_last_failed(project: Project) -> None:
     assert (project.host / ".pytest_cache").is_dir()
 
 
+@pytest.mark.soak
 def test_last_failed_after_the_repair(project: Project) -> None:
     """An edited test is the one that runs."""
     project.write("tests/test_a.py", "def test_bad(): assert 0\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from acceptance.project import Project
 
 WHERE = "import os\ndef where(): return 'container' if os.environ.get('DOCKERCI') else 'host'\n"
@@ -69,6 +71,7 @@ def test_host_tests_and_container_tests_in_one_run(project: Project) -> None:
     assert list(run.outcomes()) == run.ids()
 
 
+@pytest.mark.soak
 def test_a_host_suite_below_the_suite(project: Project) -> None:
     """`dockerci_host_suite` stays on the host, with its own conftest.py."""
     project.settings("dockerci_suite = tests", "dockerci_host_suite = tests/outside")
@@ -86,6 +89,7 @@ def test_a_host_suite_below_the_suite(project: Project) -> None:
     assert alone.outcomes() == {"tests/outside/test_out.py::test_out": "passed"}
 
 
+@pytest.mark.soak
 def test_host_files_deep_below_the_suite(project: Project) -> None:
     """A file in a folder that the container does not even have a test in stays on the host."""
     project.settings("dockerci_suite = tests", "dockerci_host_suite = tests/a/b/test_out.py tests/test_z.py")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from acceptance.project import Project
+from variants import soak_after
 
 NOTE = """
 import os, time
@@ -39,7 +40,7 @@ def shop(project: Project) -> Project:
     return project
 
 
-@pytest.mark.parametrize("workers", [2, 3])
+@pytest.mark.parametrize("workers", soak_after(1, [2, 3]))
 def test_each_test_runs_exactly_once(shop: Project, workers: int) -> None:
     """No test is lost, none is run twice, more than one worker runs some."""
     run = shop.run(f"--dockerci-workers={workers}")
@@ -64,6 +65,7 @@ def test_the_tests_of_a_module_stay_together_and_in_order(shop: Project) -> None
             assert mine == sorted(mine)
 
 
+@pytest.mark.soak
 def test_the_workers_know_their_numbers(project: Project) -> None:
     """With several workers, plugins see the names that pytest-xdist would give."""
     project.settings("dockerci_workers = 2")
@@ -103,6 +105,7 @@ def test_a_crash_costs_one_test(shop: Project) -> None:
     run.must_show("1 failed, 27 passed")
 
 
+@pytest.mark.soak
 def test_every_worker_crashes(project: Project) -> None:
     """Crashes of several workers, at once and again and again, cost the tests that crashed."""
     for module in "ab":
@@ -118,6 +121,7 @@ def test_every_worker_crashes(project: Project) -> None:
     }
 
 
+@pytest.mark.soak
 def test_session_fixtures_end_once_in_each_worker(shop: Project) -> None:
     """Each worker that ran tests sets its session fixtures up once and tears them down once."""
     shop.write(
@@ -147,6 +151,7 @@ def test_host_tests_run_while_no_container_test_does(shop: Project) -> None:
     assert names.index("host") == 30
 
 
+@pytest.mark.soak
 def test_reruns(project: Project) -> None:
     """A failed test is repeated in its worker."""
     project.write(
@@ -174,6 +179,7 @@ def test_failures_and_skips_from_every_worker(project: Project) -> None:
         assert f"assert '{module}' == 'x'" in run.text
 
 
+@pytest.mark.soak
 def test_workers_that_disagree(project: Project) -> None:
     """Ids that differ from worker to worker cannot be shared: exit code 7, and the text shows which."""
     project.write(
@@ -187,6 +193,7 @@ def test_workers_that_disagree(project: Project) -> None:
     )
 
 
+@pytest.mark.soak
 def test_more_workers_than_tests(project: Project) -> None:
     """A worker without a test does no harm."""
     project.write("tests/test_a.py", "def test_a(): pass\n")
@@ -195,6 +202,7 @@ def test_more_workers_than_tests(project: Project) -> None:
     run.must_show("1 passed")
 
 
+@pytest.mark.soak
 def test_pytest_exit_in_one_worker(shop: Project) -> None:
     """The run ends with the status that one worker asked for."""
     shop.write("tests/test_a.py", "import pytest\ndef test_a0(): pytest.exit('enough', returncode=42)\n")

@@ -102,6 +102,7 @@ def test_each_test_runs_exactly_once(shop: Project, arguments: list[str]) -> Non
     assert len({worker for worker, _ in traced(shop)}) == (3 if "-n3" in arguments else 2)
 
 
+@pytest.mark.soak
 def test_the_agent_does_not_run_ahead(shop: Project) -> None:  # noqa: F811
     """A test that its controller has not handed out is not run: after `-x` none follows in that worker."""
     shop.write(
@@ -114,6 +115,7 @@ def test_the_agent_does_not_run_ahead(shop: Project) -> None:  # noqa: F811
     assert len(run.outcomes()) == len(traced(shop))
 
 
+@pytest.mark.soak
 def test_the_workers_know_their_numbers(project: Project) -> None:
     """The container's pytest sees what a worker of pytest-xdist sees."""
     project.write(
@@ -144,6 +146,7 @@ def test_session_fixtures_end_once_in_each_worker(shop: Project) -> None:  # noq
     assert sorted(modules) == sorted(f"{mark}test_{module}" for mark in "Mm" for module in "abcdef")
 
 
+@pytest.mark.soak
 def test_a_warning_of_a_class_that_only_the_suite_has(project: Project) -> None:
     """It arrives under its name; the controller does not import the suite for it."""
     project.write(
@@ -158,6 +161,7 @@ def test_a_warning_of_a_class_that_only_the_suite_has(project: Project) -> None:
     ]
 
 
+@pytest.mark.soak
 def test_no_distribution(shop: Project) -> None:  # noqa: F811
     """`-n 0` is a run without pytest-xdist; there, containers may share the suite."""
     run = shop.run("-n0", "--dockerci-workers=2")
@@ -176,6 +180,7 @@ def test_two_ways_to_share_at_once(shop: Project) -> None:  # noqa: F811
     assert not shop.was_started
 
 
+@pytest.mark.soak
 def test_collecting_only(shop: Project) -> None:  # noqa: F811
     """As with pytest-xdist alone, nothing is distributed."""
     run = shop.run("-n2", "--collect-only", "-q")
@@ -211,6 +216,7 @@ def test_a_crash_of_a_worker_on_the_host(shop: Project) -> None:  # noqa: F811
     assert {worker for worker, _ in traced(shop)} <= {"0", "1"}
 
 
+@pytest.mark.soak
 def test_host_tests_are_distributed_as_well(shop: Project) -> None:  # noqa: F811
     """They run in pytest-xdist's workers, with the container of their worker."""
     shop.settings("dockerci_suite = tests", suite="host tests")
@@ -226,6 +232,7 @@ def test_host_tests_are_distributed_as_well(shop: Project) -> None:  # noqa: F81
     run.must_show("34 passed")
 
 
+@pytest.mark.soak
 def test_only_host_tests(shop: Project) -> None:  # noqa: F811
     """Nothing is started, unless a fixture asks for it."""
     shop.settings("dockerci_suite = tests", suite="host tests")
@@ -249,6 +256,7 @@ def test_an_environment_that_does_not_come_up(shop: Project) -> None:  # noqa: F
     assert "[gw0]" not in run.text
 
 
+@pytest.mark.soak
 def test_a_fixture_whose_environment_does_not_come_up(shop: Project) -> None:  # noqa: F811
     """The test that asks for it has the error, and the exit code is that of the environment."""
     shop.settings("dockerci_suite = tests", suite="host tests")
@@ -258,6 +266,7 @@ def test_a_fixture_whose_environment_does_not_come_up(shop: Project) -> None:  #
     run.must_show("not run: no such engine", "1 passed, 1 error")
 
 
+@pytest.mark.soak
 def test_services_that_are_not_ready(shop: Project) -> None:  # noqa: F811
     """Every test of the container says why it was not run; exit code 6."""
     run = shop.run("-n2", DOCKERCI_TEST_READY_FAILURE="the database sleeps")
@@ -285,6 +294,7 @@ def test_an_error_during_collection(project: Project) -> None:
     run_both(project, "-n2")
 
 
+@pytest.mark.soak
 def test_leftovers(shop: Project) -> None:  # noqa: F811
     """The controller alone cleans up, and says what it could not remove."""
     run = shop.run("-n2", DOCKERCI_TEST_LEFTOVERS="volume-of-ours")
@@ -293,6 +303,7 @@ def test_leftovers(shop: Project) -> None:  # noqa: F811
     assert run.text.count("volume-of-ours") == 1
 
 
+@pytest.mark.soak
 def test_reruns(project: Project) -> None:
     """A failed test is repeated in its container, with fresh fixtures."""
     project.write(

@@ -24,6 +24,7 @@ from pytest_dockerci.interruption import Interruption
 from pytest_dockerci.listener import Borrower, Listener
 from pytest_dockerci.remote_run import RemoteRun
 from pytest_dockerci.worker_ledger import TestRecord
+from variants import soak_after
 
 WAIT_SECONDS = 30.0
 
@@ -176,7 +177,7 @@ def test_outcomes(agent: Agent) -> None:
     assert (finished.received, finished.reported, finished.exit_status) == (7, 7, 1)
 
 
-@pytest.mark.parametrize("phase", ["setup", "call", "teardown"])
+@pytest.mark.parametrize("phase", soak_after(1, ["call", "setup", "teardown"]))
 @pytest.mark.parametrize(
     ("death", "cause"),
     [
@@ -342,6 +343,7 @@ def test_a_host_that_hangs_up(agent: Agent) -> None:
     until(lambda: not any(is_running(pid) for pid in processes))
 
 
+@pytest.mark.soak
 def test_an_agent_with_nothing_to_say_says_that_it_is_alive(tmp_path: Path) -> None:
     """Whatever its worker does: the two are processes of their own."""
     stream = LocalStream([sys.executable, *agent_arguments()], dict(os.environ), tmp_path)
@@ -359,6 +361,7 @@ def test_an_agent_with_nothing_to_say_says_that_it_is_alive(tmp_path: Path) -> N
     stream.close()
 
 
+@pytest.mark.soak
 def test_what_a_busy_worker_does_not_take_yet_keeps_nobody_waiting(agent: Agent) -> None:
     """More than a pipe holds, asked for while a test runs: its time limit is kept, and all else is run."""
     count = 15_000

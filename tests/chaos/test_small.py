@@ -22,12 +22,14 @@ from chaos.table import table
 from chaos.trial import Family, Finding, Trial
 from pytest_dockerci.engine.client import Engine
 
+_QUICK = ("faults", "crashes")
 _SMALL = [
     pytest.param(
         family,
         id=family.name,
         marks=[
             pytest.mark.engine,
+            *([] if family.name in _QUICK else [pytest.mark.soak]),
             pytest.mark.skipif(
                 family.name == "engine-kills" and bool(private_engine.needs()), reason=private_engine.needs()
             ),

@@ -14,6 +14,7 @@ import pytest
 
 from differential.both_ways import BothWays
 from differential.suite_image import CONTAINER_ROOT, lay_out, suite_image
+from variants import soak_after
 
 pytestmark = pytest.mark.engine
 
@@ -139,7 +140,7 @@ def expect_equal(corpus: BothWays, *command_lines: str) -> None:
         assert pair.plain.text
 
 
-@pytest.mark.parametrize("command_line", DAILY)
+@pytest.mark.parametrize("command_line", soak_after(1, DAILY))
 def test_options(corpus: BothWays, command_line: str) -> None:
     """The options that show most."""
     expect_equal(corpus, command_line)

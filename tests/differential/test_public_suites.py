@@ -110,6 +110,7 @@ def expect_equal(suite: PublicSuite, folder: Path) -> None:
     assert len(pair.ours.ids()) >= suite.least_tests
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("suite", QUICK, ids=lambda suite: suite.name)
 def test_a_suite(suite: PublicSuite, tmp_path: Path) -> None:
     """One of the quickest."""

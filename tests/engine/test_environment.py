@@ -170,6 +170,7 @@ def test_the_service_under_test_starts_when_it_is_first_asked_for(web: Project) 
     python_in(environment, connect)
 
 
+@pytest.mark.soak
 def test_test_containers_do_not_wait_for_services(web: Project) -> None:
     """Collection can start while a chain of health checks is still going on."""
     web.write(
@@ -296,6 +297,7 @@ def test_a_build_is_stopped_at_its_limit(web: Project) -> None:
         environment.start()
 
 
+@pytest.mark.soak
 def test_a_non_root_read_only_image_takes_suite_and_toolkit(web: Project) -> None:
     """No file is written to the image's own file system."""
     web.write(
@@ -370,6 +372,7 @@ def test_the_hosts_files_win_over_the_images_and_the_rest_stays(web: Project) ->
     ]
 
 
+@pytest.mark.soak
 def test_workers_share_services_or_have_their_own(web: Project) -> None:
     """Three containers of one stack; two stacks with a container each."""
     web.write(
@@ -614,6 +617,7 @@ def test_the_engine_has_no_objects_of_a_run_that_never_started(engine: Engine, w
     assert environment.close() == ()
 
 
+@pytest.mark.soak
 def test_a_requirement_without_a_wheel_is_built_in_the_image(web: Project) -> None:
     """Docopt has only ever been published as source; the image needs no pip for it."""
     web.write(

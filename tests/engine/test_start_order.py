@@ -12,6 +12,7 @@ import pytest
 from pytest_dockerci.engine.labels import RUN
 from pytest_dockerci.engine.start_order import Dependency, dependencies, is_startable, needs_compose
 from pytest_dockerci.errors import ServiceNotReadyError
+from variants import soak_after
 
 from .engine_project import PYTHON_IMAGE, Project, python_in
 
@@ -92,7 +93,7 @@ def test_what_only_compose_can_start(
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize("ports", ['expose: ["7000"]', ""], ids=["declared", "none"])
+@pytest.mark.parametrize("ports", soak_after(1, ['expose: ["7000"]', ""]), ids=["declared", "none"])
 def test_healthy_without_an_open_port_is_not_ready(web: Project, ports: str) -> None:
     """Neither for the services that wait for it, nor for the tests; without a port to ask, health decides."""
     web.write(

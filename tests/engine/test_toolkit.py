@@ -24,6 +24,7 @@ from pytest_dockerci.engine.resolution import (
 from pytest_dockerci.engine.suite_paths import SuitePaths, differing_files, sort_suite, suite_mounts
 from pytest_dockerci.engine.toolkit import toolkit_key
 from pytest_dockerci.errors import SettingsError, ToolkitError
+from variants import soak_after
 
 from .engine_project import PYTHON_IMAGE, SUITE, Project, python_in
 
@@ -260,7 +261,7 @@ def test_an_archive_holds_what_tests_need_and_no_more(tmp_path: Path) -> None:
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize("image", PYTHON_IMAGES)
+@pytest.mark.parametrize("image", soak_after(1, PYTHON_IMAGES))
 def test_every_python_takes_the_toolkit(web: Project, image: str) -> None:
     """Each image that the tests are given, with the pytest that fits it."""
     environment = web.started(image_ref=image, suite=SUITE)

@@ -29,7 +29,7 @@ def remote_engine(machine: Machine) -> Iterator[Engine]:
     connected.client.close()
 
 
-@pytest.fixture(params=["tls", "ssh"])
+@pytest.fixture(params=["ssh", pytest.param("tls", marks=pytest.mark.soak)])
 def by(request: pytest.FixtureRequest, machine: Machine) -> dict[str, str]:
     """The variables that name it, by either transport."""
     variables: dict[str, str] = machine.by_tls if request.param == "tls" else machine.by_ssh

@@ -98,9 +98,13 @@ class Project:
     def environ(self) -> dict[str, str]:
         """The environment of a run."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "COV_"))}
-        # A reaper for each of hundreds of runs takes its time; `test_killed` has them, and the example.
-        without_reaper = {"DOCKERCI_REAPER_IMAGE": "none"}
-        return {**kept, **without_reaper, "XDG_CACHE_HOME": str(self.root.parent / "cache")}
+        quick = {
+            # A reaper for each of hundreds of runs takes its time; `test_killed` has them, and the example.
+            "DOCKERCI_REAPER_IMAGE": "none",
+            # Its import takes longer than all of pytest's.
+            "PYTEST_ADDOPTS": "-p no:hypothesispytest",
+        }
+        return {**kept, **quick, "XDG_CACHE_HOME": str(self.root.parent / "cache")}
 
     def start(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
         """Start pytest in a process group of its own."""

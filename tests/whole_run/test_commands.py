@@ -12,6 +12,7 @@ import time
 import pytest
 
 from pytest_dockerci.engine.client import Engine
+from variants import soak_after
 from whole_run.project import Outcome, Project
 
 pytestmark = pytest.mark.engine
@@ -57,6 +58,7 @@ def reasons(outcome: Outcome) -> dict[str, str]:
     return {command.split()[-1]: reason for command, reason in found}
 
 
+@pytest.mark.soak
 def test_every_kind_of_end(scratch: Project) -> None:
     """Exit code, signal, memory limit, time limit, what cannot be started: each in words, from one run."""
     scratch.write(
@@ -149,6 +151,7 @@ def test_results_of_every_kind(scratch: Project) -> None:
     }
 
 
+@pytest.mark.soak
 def test_the_containers_surroundings(scratch: Project, python_image: str) -> None:
     """Beside its services, in the testing environment with its secrets, which are in no file of the host's."""
     scratch.write(
@@ -193,6 +196,7 @@ def test_the_containers_surroundings(scratch: Project, python_image: str) -> Non
     assert "hunter2" not in outcome.output
 
 
+@pytest.mark.soak
 def test_output_streams_and_stays_bounded(scratch: Project) -> None:
     """Output comes as it is printed; much of it does not need memory."""
     flood(scratch, mebibytes=64)
@@ -228,7 +232,7 @@ def flood(project: Project, mebibytes: int) -> None:
     assert int(peak) < 150_000
 
 
-@pytest.mark.parametrize("what", ["removed", "killed", "interrupted"])
+@pytest.mark.parametrize("what", soak_after(1, ["removed", "killed", "interrupted"]))
 def test_ends_from_outside(scratch: Project, engine: Engine, what: str) -> None:
     """A container that is removed is a lost run; one that is killed says the signal; Ctrl-C ends all."""
     scratch.write(suite__test_sh="echo it runs; exec /bin/busybox sleep 100\n")
@@ -271,6 +275,7 @@ def test_ends_from_outside(scratch: Project, engine: Engine, what: str) -> None:
     assert scratch.left_on_engine() == []
 
 
+@pytest.mark.soak
 def test_a_service_that_dies(scratch: Project, python_image: str) -> None:
     """Ends the command that needs it, with the service's last words."""
     scratch.write(

@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from variants import soak_after
 from whole_run.project import Project
 
 pytestmark = pytest.mark.engine
@@ -78,11 +79,14 @@ def _module(project: Project, name: str) -> str:
 
 @pytest.mark.parametrize(
     ("setting", "argument", "expected"),
-    [
-        ("", "--nonsense", "unrecognized arguments: --nonsense"),
-        ("of_nobody = 1", "-q", "Unknown config option: of_nobody"),
-        ("required_plugins = no-such-plugin", "-q", "Missing required plugins: no-such-plugin"),
-    ],
+    soak_after(
+        1,
+        [
+            ("", "--nonsense", "unrecognized arguments: --nonsense"),
+            ("of_nobody = 1", "-q", "Unknown config option: of_nobody"),
+            ("required_plugins = no-such-plugin", "-q", "Missing required plugins: no-such-plugin"),
+        ],
+    ),
 )
 def test_what_no_side_knows(project: Project, setting: str, argument: str, expected: str) -> None:
     """One error says it; exit code 4."""

@@ -198,6 +198,7 @@ def test_the_report_is_that_of_the_image(shop: Project, python_image: str) -> No
     assert reported(shop) == files
 
 
+@pytest.mark.soak
 def test_a_bare_image(shop: Project) -> None:
     """Coverage is brought along; two containers share the suite; HTML, XML and the limit are as on the desk."""
     shop.write(tests__test_idle_py="from shop import idle\ndef test_idle(): assert idle.idle()\n")

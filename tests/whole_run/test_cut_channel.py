@@ -66,6 +66,7 @@ def run_with(project: Project, proxy: tuple[Proxy, str], cut: Cut) -> Outcome:
 
 
 # From the end: in the end frame, before it, in the last reports, in the collection.
+@pytest.mark.soak
 @pytest.mark.parametrize(
     "missing_bytes",
     [1, *(pytest.param(count, marks=pytest.mark.soak) for count in (40, 75, 90, 400, 900, 1500))],

@@ -58,6 +58,7 @@ def test_breakpoint_and_pdb(shop: Project) -> None:
     assert shop.left_on_engine() == []
 
 
+@pytest.mark.soak
 def test_trace_and_quit(shop: Project) -> None:
     """The first line of the first test; `q` ends the run, and nothing is left."""
     session = run(shop, "--trace")

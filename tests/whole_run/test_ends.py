@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from variants import soak_after
 from whole_run.project import PYTHON_IMAGE, Outcome, Project
 
 pytestmark = pytest.mark.engine
@@ -49,8 +50,15 @@ def interrupt(project: Project, mark: str, send: Callable[[subprocess.Popen[str]
 
 @pytest.mark.parametrize(
     "mark",
-    ["[1/3] FROM", "dockerci: image", "dockerci: the suite runs", "it runs"],
-    ids=["build", "start", "collect", "test"],
+    soak_after(
+        2,
+        [
+            pytest.param("[1/3] FROM", id="build"),
+            pytest.param("it runs", id="test"),
+            pytest.param("dockerci: image", id="start"),
+            pytest.param("dockerci: the suite runs", id="collect"),
+        ],
+    ),
 )
 @pytest.mark.parametrize("presses", [1, pytest.param(2, marks=pytest.mark.soak)])
 def test_control_c(project: Project, mark: str, presses: int) -> None:
@@ -68,7 +76,9 @@ def test_control_c(project: Project, mark: str, presses: int) -> None:
     assert project.left_on_engine() == []
 
 
-@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(
+    ("number", "exit_code"), soak_after(1, [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+)
 def test_ending_signals(project: Project, number: signal.Signals, exit_code: int) -> None:
     """TERM and HUP clean up as Ctrl-C does, and the exit code says which it was."""
     project.write(tests__test_slow_py=SLOW_TEST)
@@ -146,6 +156,7 @@ def test_never_healthy_service(project: Project) -> None:
     assert "db log line" in outcome.output
 
 
+@pytest.mark.soak
 def test_what_is_waited_for_is_said_where_there_is_no_terminal(project: Project) -> None:
     """Though nothing changes any more: a log that stands still for minutes looks like a hang."""
     project.write(

@@ -85,6 +85,7 @@ def assert_lost(outcome: Outcome, *whys: str) -> None:
     assert "Traceback" not in outcome.output
 
 
+@pytest.mark.soak
 def test_killed_while_tests_run(project: Project, own_engine: PrivateEngine) -> None:
     """At once; when it is back, what the run has left is removed."""
     outcome, seconds = run_and(project, own_engine, "it waits", own_engine.kill)

@@ -54,6 +54,7 @@ def test_gc_after_a_kill(project: Project, engine: Engine) -> None:
     assert list(project.root.parent.glob("cache/pytest-dockerci/*/runs/*")) == []
 
 
+@pytest.mark.soak
 def test_gc_after_an_incomplete_end(project: Project, engine: Engine) -> None:
     """What could not be removed is named, exit 9; later `gc` still knows whose it is."""
     foreign = engine.client.containers.run(

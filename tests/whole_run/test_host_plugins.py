@@ -40,6 +40,7 @@ def host_python(tmp_path_factory: pytest.TempPathFactory) -> str:
     return make_host_venv(tmp_path_factory.mktemp("plugins") / "venv", *PLUGINS)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     "is_shared", [False, pytest.param(True, marks=pytest.mark.soak)], ids=["alone", "xdist"]
 )

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from pytest_dockerci.engine.client import Engine
+from variants import soak_after
 from whole_run.project import Project
 
 pytestmark = pytest.mark.engine
@@ -48,7 +49,7 @@ def run(project: Project, dockerfile: str, compose: str = "") -> str:
     return outcome.output
 
 
-@pytest.mark.parametrize("version", ["3_9", "3_11", "3_14"])
+@pytest.mark.parametrize("version", soak_after(1, ["3_9", "3_11", "3_14"]))
 def test_python_versions(project: Project, version: str) -> None:
     """Every Python that Debian carries (3.13 is in all other tests)."""
     image = os.environ.get(f"PYTHON_{version}_IMAGE", f"python:{version.replace('_', '.')}-slim")
@@ -71,6 +72,7 @@ def test_read_only(project: Project) -> None:
     )
 
 
+@pytest.mark.soak
 def test_read_only_without_temporary_folder(project: Project) -> None:
     """Where nothing at all is writable, the tests get a folder for temporary files."""
     run(project, "WORKDIR /srv/app\nUSER 4711", "    read_only: true\n")
@@ -94,6 +96,7 @@ def test_virtual_environment(project: Project) -> None:
     assert "prefix /opt/venv" in output
 
 
+@pytest.mark.soak
 def test_own_pytest(project: Project) -> None:
     """An image that has a pytest keeps it: its own libraries win."""
     output = run(

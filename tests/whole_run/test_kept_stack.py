@@ -174,6 +174,7 @@ def test_what_has_changed_is_made_anew(kept: Project, engine: Engine) -> None:
     assert outcome.counts() == {"passed": 3}, outcome.output
 
 
+@pytest.mark.soak
 def test_reset(kept: Project, engine: Engine) -> None:
     """The declared command runs between runs, on a warm start and on one that is not; its failure is told."""
     kept.write(compose_yaml=COMPOSE.replace("RESET", RESET))
@@ -319,6 +320,7 @@ def test_expiry_by_the_reaper(kept: Project) -> None:
     await_nothing_left(kept, 30)
 
 
+@pytest.mark.soak
 def test_expiry_by_the_next_run(kept: Project) -> None:
     """Keeper and reaper are gone: the next run removes what has expired before it starts its own."""
     assert kept.run().exit_code == 0
@@ -335,6 +337,7 @@ def test_expiry_by_the_next_run(kept: Project) -> None:
     assert kept.left_on_engine() == []
 
 
+@pytest.mark.soak
 def test_a_run_that_is_killed(kept: Project, engine: Engine) -> None:
     """Killed before its stack was kept, a run leaves nothing; on a kept stack it leaves that one, for the next."""
     slow = "import time\ndef test_slow(): print('it runs', flush=True); time.sleep(60)\n"

@@ -128,6 +128,7 @@ def test_the_reaper_alone(project: Project, phase: str) -> None:
     await_nothing(project, run, run_id)
 
 
+@pytest.mark.soak
 def test_the_next_run(project: Project) -> None:
     """What is left where no other net was there is removed, and said; a run that goes on is left alone."""
     project.write(tests__test_slow_py=SLOW_TEST, tests__test_quick_py="def test_quick(): pass\n")

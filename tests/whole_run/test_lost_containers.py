@@ -46,6 +46,7 @@ def assert_lost(project: Project, outcome: Outcome, why: str) -> None:
     assert project.left_on_engine() == []
 
 
+@pytest.mark.soak
 def test_paused(project: Project, engine: Engine) -> None:
     """Nothing ends, no connection breaks: it is seen by the silence, in twenty seconds."""
     project.write(tests__test_it_py=SUITE)

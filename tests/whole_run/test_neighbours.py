@@ -14,6 +14,7 @@ from whole_run.project import PYTHON_IMAGE, Project
 pytestmark = pytest.mark.engine
 
 
+@pytest.mark.soak
 def test_the_other_run_is_right(project: Project) -> None:
     """No name, network, volume or container is shared, and what removes one run leaves the other alone."""
     project.write(

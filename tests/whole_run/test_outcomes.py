@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from variants import soak_after
 from whole_run.project import Project
 
 pytestmark = pytest.mark.engine
@@ -133,7 +134,7 @@ def test_crash_costs_one_test(project: Project) -> None:
     assert "the Python process was killed by SIGKILL (in call)" in outcome.output
 
 
-@pytest.mark.parametrize("stack", ["shared", "per-worker"])
+@pytest.mark.parametrize("stack", soak_after(1, ["shared", "per-worker"]))
 def test_several_workers(project: Project, stack: str) -> None:
     """Every test runs exactly once, in one of the containers; the modules stay together."""
     for module in range(4):

@@ -128,6 +128,7 @@ def test_a_setting_asks_every_run(shop: Project, address: str) -> None:
     assert tags_of(address, "stable")["stable"] is not None
 
 
+@pytest.mark.soak
 def test_a_registry_that_does_not_answer_is_exit_8(shop: Project, address: str) -> None:
     """The verdict is there, and the reason with it."""
     gone = address.rpartition(":")[0] + ":9"

@@ -71,6 +71,7 @@ EVERYTHING = {
 }
 
 
+@pytest.mark.soak
 def test_a_red_run_and_one_that_ran_out_of_time(project: Project) -> None:
     """Logs, artifacts and phases are there, and replaced by the next run; secrets are not in the logs."""
     project.write(compose_yaml=COMPOSE, pytest_ini=SETTINGS, tests__test_any_py=TESTS)

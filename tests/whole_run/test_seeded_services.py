@@ -95,6 +95,7 @@ def test_a_database_starts_from_its_seed(seeded: Project, engine: Engine) -> Non
     assert other != name
 
 
+@pytest.mark.soak
 def test_a_seed_that_fails(seeded: Project, engine: Engine) -> None:
     """Ends the run with what the command said; nothing is kept."""
     (seeded.root / "schema/schema.sql").write_text("CREATE TABLE nonsense;\n")

@@ -155,6 +155,7 @@ def test_control_c(project: Project) -> None:
     assert project.left_on_engine() == []
 
 
+@pytest.mark.soak
 def test_a_killed_worker(project: Project) -> None:
     """The worker that replaces it goes on in the same container; each other test is run once."""
     project.write(
