@@ -15,7 +15,7 @@ def soak_after(count: int, values: Iterable[Any]) -> list[Any]:
 
     Args:
         count: How many are part of the default tests.
-        values: As for ``parametrize``, each one value or a ``pytest.param(...)``.
+        values: As for ``parametrize``; a tuple that is the value of one name as ``pytest.param(tuple)``.
     """
     return [_soak(value) if number >= count else value for number, value in enumerate(values)]
 

@@ -192,7 +192,9 @@ def _allure_results(folder: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "args",
-    soak_after(1, [(), pytest.param(("--dockerci-workers=2",), marks=pytest.mark.soak), ("-n2",)]),
+    soak_after(
+        1, [(), pytest.param(("--dockerci-workers=2",), marks=pytest.mark.soak), pytest.param(("-n2",))]
+    ),
     ids=str,
 )
 def test_annotations_on_github(shop: Project, args: tuple[str, ...]) -> None:

@@ -61,7 +61,13 @@ def orders_in(text: str) -> list[str]:
 @pytest.mark.parametrize(
     "args",
     soak_after(
-        1, [("-rA", "-v", "-l"), ("-rA", "--tb=native"), ("-rA", "--tb=short", "-n2"), ("-s", "--color=yes")]
+        1,
+        [
+            pytest.param(("-rA", "-v", "-l")),
+            pytest.param(("-rA", "--tb=native")),
+            pytest.param(("-rA", "--tb=short", "-n2")),
+            pytest.param(("-s", "--color=yes")),
+        ],
     ),
 )
 def test_no_orders(project: Project, args: tuple[str, ...]) -> None:

@@ -63,10 +63,10 @@ def assert_hidden(project: Project, run: Run) -> None:
     soak_after(
         1,
         [
-            ("-rA", "-l", "-v"),
-            ("-s", "--tb=native", "tests"),
-            ("-rA", "-n2"),
-            ("-rA", "-o", "dockerci_workers=2"),
+            pytest.param(("-rA", "-l", "-v")),
+            pytest.param(("-s", "--tb=native", "tests")),
+            pytest.param(("-rA", "-n2")),
+            pytest.param(("-rA", "-o", "dockerci_workers=2")),
         ],
     ),
 )
