@@ -192,6 +192,7 @@ def shop(swarm: Swarm, tmp_path: Path) -> Iterator[Project]:
     for name in ("Dockerfile", "server.py"):
         shutil.copy(FILES / name, root)
     project = Project(root, engine)
+    project.addopts = ""  # options for one run may not be pushed with
     project.write(
         compose_yaml=COMPOSE,
         pytest_ini="[pytest]\ndockerci_service = web\ntestpaths = tests\n",

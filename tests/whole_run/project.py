@@ -71,11 +71,18 @@ def _take_interrupts() -> None:
 
 
 class Project:
-    """A project that is tested inside its image."""
+    """A project that is tested inside its image.
+
+    Attributes:
+        root: Its folder.
+        python: The host's Python.
+        addopts: Of every run.
+    """
 
     def __init__(self, root: Path, engine: Engine) -> None:
         self.root = root
         self.python = sys.executable
+        self.addopts = "-p no:hypothesispytest"  # its import takes longer than all of pytest's
         self._engine = engine
 
     def write(self, **files: str) -> None:
@@ -101,8 +108,7 @@ class Project:
         quick = {
             # A reaper for each of hundreds of runs takes its time; `test_killed` has them, and the example.
             "DOCKERCI_REAPER_IMAGE": "none",
-            # Its import takes longer than all of pytest's.
-            "PYTEST_ADDOPTS": "-p no:hypothesispytest",
+            "PYTEST_ADDOPTS": self.addopts,
         }
         return {**kept, **quick, "XDG_CACHE_HOME": str(self.root.parent / "cache")}
 

@@ -41,6 +41,7 @@ def address(tmp_path: Path) -> Iterator[str]:
 @pytest.fixture
 def shop(project: Project) -> Project:
     """A project in a git repository whose commit is tagged as a version."""
+    project.addopts = ""  # options for one run may not be pushed with
     project.write(tests__test_shop_py=SUITE)
     git(project, "init", "--quiet", "--initial-branch=main")
     commit(project)

@@ -44,6 +44,7 @@ def test_a_green_run_pushes_what_it_has_tested(
 ) -> None:
     """Also where a person asks for the builder's provenance: then that goes along."""
     engine, address = place
+    project.addopts = ""  # options for one run may not be pushed with
     project.write(tests__test_shop_py="def test_one(): pass\n")
     repository = f"{address}/shop/web-{without_provenance}"
     environ = {"BUILDX_NO_DEFAULT_ATTESTATIONS": without_provenance, **engine.environ}
