@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 DOCKER_HUB = "docker.io"
@@ -47,13 +48,19 @@ class Repository:
     @property
     def is_loopback(self) -> bool:
         """True for a registry on the machine that asks: engines speak plain HTTP with those."""
-        host = self.registry.rpartition(":")[0] if re.search(r":\d+\Z", self.registry) else self.registry
-        if host == "localhost":
-            return True
+        return self._host == "localhost" or self.is_within(("127.0.0.0/8", "::1/128"))
+
+    def is_within(self, networks: Iterable[str]) -> bool:
+        """True for a registry that is named by an address of one of these networks, such as ``10.0.0.0/8``."""
         try:
-            return ipaddress.ip_address(host.strip("[]")).is_loopback
+            address = ipaddress.ip_address(self._host.strip("[]"))
         except ValueError:
             return False
+        return any(address in ipaddress.ip_network(network, strict=False) for network in networks)
+
+    @property
+    def _host(self) -> str:
+        return self.registry.rpartition(":")[0] if re.search(r":\d+\Z", self.registry) else self.registry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -237,7 +237,7 @@ def test_placeholders_of_the_reference_are_those_of_the_code() -> None:
 
 def test_labels_of_the_reference_are_those_of_the_code() -> None:
     """Every label is documented, and no other."""
-    assert set(column("labels.md", "label")) == {labels.RUN, labels.NONCE, labels.CACHE}
+    assert set(column("labels.md", "label")) == {labels.RUN, labels.NONCE, labels.WORKER, labels.CACHE}
 
 
 def test_build_numbers_of_the_reference_are_those_of_the_code() -> None:

@@ -220,6 +220,20 @@ def require_services(model: ComposeModel, names: Iterable[str], setting: str) ->
             )
 
 
+def require_free_names(model: ComposeModel, names: Iterable[str]) -> None:
+    """Check that no service is called as a container of a run.
+
+    Raises:
+        SettingsError: One is.
+    """
+    for name in names:
+        if name in model.services:
+            raise SettingsError(
+                f"the Compose files have a service {name!r}, and a container of this run is called so",
+                fix="give that service another name",
+            )
+
+
 def direct_dependencies(service: Mapping[str, Any]) -> tuple[str, ...]:
     """The services that Compose starts before this one."""
     names = list(service.get("depends_on") or {})

@@ -11,19 +11,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from pytest_dockerci.build_inputs import compose_files
 from pytest_dockerci.engine.attached import describe_environment
 from pytest_dockerci.engine.background import Background
 from pytest_dockerci.engine.cleanup import list_objects, remove_objects
 from pytest_dockerci.engine.command import Commands
 from pytest_dockerci.engine.command_container import CommandContainer
-from pytest_dockerci.engine.compose_model import (
-    choose_started,
-    read_model,
-    require_allowed,
-    require_services,
-)
-from pytest_dockerci.engine.edited_model import edited_model
+from pytest_dockerci.engine.compose_model import require_allowed
+from pytest_dockerci.engine.early_start import EarlyStart
 from pytest_dockerci.engine.environment_plan import EnvironmentPlan
 from pytest_dockerci.engine.events import RunEvents
 from pytest_dockerci.engine.exec_stream import ExecStream, open_exec
@@ -32,13 +26,13 @@ from pytest_dockerci.engine.git_facts import GitFacts, read_git_facts
 from pytest_dockerci.engine.image_source import choose_source
 from pytest_dockerci.engine.images import require_image
 from pytest_dockerci.engine.keeper import dismiss_keeper
-from pytest_dockerci.engine.model_cache import model_cache
 from pytest_dockerci.engine.nets import Nets
 from pytest_dockerci.engine.project_copies import ProjectCopies
 from pytest_dockerci.engine.python_suite import PythonSuite
 from pytest_dockerci.engine.relay import published_ports
 from pytest_dockerci.engine.report_files import bring_report
 from pytest_dockerci.engine.requirements import parse_requirements
+from pytest_dockerci.engine.run_model import read_resolved, run_model
 from pytest_dockerci.engine.run_stacks import commands_of, model_of_stack, new_stack, volume_prefix
 from pytest_dockerci.engine.seeding import Seeding
 from pytest_dockerci.engine.service import ServiceMap
@@ -126,6 +120,7 @@ class Environment:
         with self._progress.phase("build"):
             git = self._background.submit(read_git_facts, self._commands, self._plan.rootdir)
             self._read_model()
+            self._make_stacks(self._events)
             self._bring_images(git)
         with self._progress.phase("containers"):
             self._nets.await_reaper(is_strict=plan.is_strict)
@@ -137,7 +132,7 @@ class Environment:
             self._copies.bring()
             self._source.untag_last(self._engine, plan.last_image)
             self.image = self._source.under_test(self._image_data, self._build, self._suite, container_root)
-            self._start_stacks(self._events)
+            self._start_stacks()
             self._stacks.watch()
             self._stacks.await_test_containers()
             self._extras.start(self._stacks.tested_ids, self._background)
@@ -145,55 +140,21 @@ class Environment:
     # The steps of `start`, in order
 
     def _read_model(self) -> None:
-        plan = self._plan
-        files = list(plan.compose_files)
-        plan.edit_compose_files(files)
-        question = [".".join(map(str, self._engine.compose_version)), *sorted(plan.allow)]
-        cache = model_cache(self._cache, plan.rootdir, files, self._engine.child_environ, question)
-        name = self.identity.project
-        resolved = read_model(
-            self._commands, plan.rootdir, files, project=name, allow=plan.allow, cache=cache
-        )
-        self._take_model(resolved, files)
+        self._take_model(*read_resolved(self._engine, self._commands, self._plan, self._cache))
 
     def _take_model(self, resolved: ComposeModel, files: Sequence[Path]) -> None:
         plan = self._plan
         for warning in resolved.warnings:
             self._progress.line(f"Compose: {warning}")
-        self._resolved = resolved.data
-        self._model = edited_model(
-            resolved,
-            edit_model=plan.edit_model,
-            built=plan.service if plan.image_ref is None else "",
-            edit_build_args=plan.edit_build_args,
-        )
-        require_services(self._model, [plan.service], "dockerci_service")
-        require_services(self._model, plan.start, "dockerci_start")
-        tested = list(dict.fromkeys([plan.service, *(command.service for command in plan.commands)]))
-        require_services(self._model, tested, "dockerci_command")
-        started = [name for each in tested for name in choose_started(self._model, each, plan.start)]
-        self._started = () if plan.only_collects else tuple(dict.fromkeys(started))
-        self._tested = tuple(tested)
-        self._compose_files = compose_files(plan.rootdir, files)
-        names = [*self._started, *tested]
-        require_allowed(self._model, names, plan.allow)
-        self._model = self._copies.replace_binds(self._model, names, self._compose_files)
+        taken = run_model(plan, resolved, files)
+        self._resolved, self._started, self._tested = taken.resolved, taken.started, taken.tested
+        self._compose_files = taken.compose_files
+        names = [*taken.started, *taken.tested]
+        self._model = self._copies.replace_binds(taken.model, names, taken.compose_files)
         self._requirements = parse_requirements(plan.requirements, plan.rootdir)
-
-    def _make_images(self) -> StackImages:
-        return StackImages(
-            self._engine,
-            self._commands,
-            self._background,
-            self._model,
-            plan=self._plan,
-            folder=self._folder,
-            progress=self._progress,
-        )
 
     def _bring_images(self, git: Future[GitFacts]) -> None:
         plan = self._plan
-        self._images = self._make_images()
         source = choose_source(self._engine, self._model, plan, self._compose_files, git.result)
         self._fingerprint = self._background.submit(source.inputs.fingerprint)
         if source.git.problem:
@@ -201,9 +162,11 @@ class Environment:
         if source.reference is not None:
             self._images.use_given(source.reference)
         self._source = source
-        self._build = self._images.bring([*self._started, *self._tested[1:]], source.names)
-        self._image_data = require_image(self._engine, self._images.built[plan.service], self._progress)
         self._seeding = Seeding(self._engine, self._commands, self._progress, plan.rootdir)
+        self._early = self._make_early_start()
+        names = [*self._started, *self._tested[1:]]
+        self._build = self._images.bring(names, source.names, self._early.begin)
+        self._image_data = require_image(self._engine, self._images.built[plan.service], self._progress)
         self._images.built |= self._seeding.find(
             self._model.data, self._images.ids(self._started, plan.service)
         )
@@ -232,25 +195,54 @@ class Environment:
         """The image's interpreter; empty where no suite of pytest runs in it."""
         return "" if self._suite is None else self._suite.python.executable
 
-    def _start_stacks(self, events: RunEvents) -> None:
-        plan = self._plan
+    def _make_stacks(self, events: RunEvents) -> None:
+        self._images = StackImages(
+            self._engine,
+            self._commands,
+            self._background,
+            self._model,
+            plan=self._plan,
+            folder=self._folder,
+            progress=self._progress,
+        )
         self._stacks = Stacks(
             self._engine,
             self._background,
             events,
             self._progress,
             model=self._model,
-            plan=plan,
-            python=self._python,
+            plan=self._plan,
+            python=lambda: self._python,
             facts=self._images.facts,
             ports=self._ports,
         )
         self.services = self.services_of(0)
-        self._workers = plan.workers_by_project
-        stacks = {project: self._stack(project) for project in self._workers}
+        self._workers = self._plan.workers_by_project
+        self._by_project = {project: self._stack(project) for project in self._workers}
+
+    def _make_early_start(self) -> EarlyStart:
+        plan = self._plan
+        # A kept stack may be there already.
+        may_start = plan.kept is None and self._engine.target.is_local
+        return EarlyStart(
+            plan=plan,
+            nets=self._nets,
+            background=self._background,
+            stacks=self._stacks,
+            by_project=self._by_project,
+            images=self._images,
+            seeding=self._seeding,
+            resolved=self._resolved,
+            model=self._model,
+            wanted=[name for name in self._started if name not in self._tested] if may_start else (),
+        )
+
+    def _start_stacks(self) -> None:
+        plan = self._plan
+        self._early.finish()
         if self._seeding.missing:
-            self._make_seeds(next(iter(stacks.values())))
-        for project, stack in stacks.items():
+            self._make_seeds(next(iter(self._by_project.values())))
+        for project, stack in self._by_project.items():
             stack.write(self._resolved, self._stack_model(project, self._started))
             held = [command_name(each.service, each.number) for each in commands_of(plan, project)]
             self._stacks.start(stack, self._workers[project], self._started, held)

@@ -20,17 +20,23 @@ if TYPE_CHECKING:
 
 
 class RunEvents:
-    """Wakes those who wait for containers of the run.
+    """Wakes those who wait for containers of the run, and knows when those started and became healthy.
 
     Args:
         engine: The engine.
         identity: The run.
+
+    Attributes:
+        started_monotonic: Container to when it started last.
+        healthy_monotonic: Container to when it became healthy, since then for the first time.
     """
 
     def __init__(self, engine: Engine, identity: RunIdentity) -> None:
         self._changed = threading.Condition()
         self._count = 0
         self._is_closed = False
+        self.started_monotonic: dict[str, float] = {}
+        self.healthy_monotonic: dict[str, float] = {}
         filters = {"type": ["container"], "label": [f"{RUN}={identity.run_id}"]}
         self._stream: Any = engine.client.api.events(filters=filters, decode=True)
         self._thread = threading.Thread(target=self._read, name="dockerci events", daemon=True)
@@ -68,11 +74,20 @@ class RunEvents:
             self._changed.notify_all()
         self._stream.close()
 
+    def _note(self, action: str, container_id: str) -> None:
+        if action == "start":
+            self.started_monotonic[container_id] = time.monotonic()
+            self.healthy_monotonic.pop(container_id, None)
+        elif action == "health_status: healthy":
+            self.healthy_monotonic.setdefault(container_id, time.monotonic())
+
     def _read(self) -> None:
         try:
             for event in self._stream:
+                action = str(event.get("Action", ""))
                 # Health checks are commands: without this, every probe would wake everybody three times.
-                if not str(event.get("Action", "")).startswith("exec_"):
+                if not action.startswith("exec_"):
+                    self._note(action, str(event.get("id", "")))
                     self.wake()
         except (docker.errors.DockerException, requests.exceptions.RequestException, OSError, ValueError):
             pass

@@ -27,10 +27,9 @@ from pytest_dockerci.engine.kept_facts import (
     run_key,
     stack_key,
 )
-from pytest_dockerci.engine.labels import COMPOSE_PROJECT, COMPOSE_SERVICE, EMPTY_IMAGE
+from pytest_dockerci.engine.labels import COMPOSE_PROJECT, COMPOSE_SERVICE, EMPTY_IMAGE, WORKER
 from pytest_dockerci.engine.seed_inputs import Seed, files_digest
 from pytest_dockerci.engine.service_state import service_state
-from pytest_dockerci.engine.stack_model import is_check_name
 from pytest_dockerci.engine.suite_paths import suite_manifest
 from pytest_dockerci.engine.tidying import tidy
 from pytest_dockerci.engine.volumes import MOUNT_ROOT, create_unstarted, ensure_empty_image
@@ -131,9 +130,7 @@ class Keeping:
         """True for what belongs to the services, and not to the containers under test."""
         if thing.kind == "volume":
             return COMPOSE_PROJECT in thing.labels
-        return thing.kind == "network" or (
-            COMPOSE_SERVICE in thing.labels and not is_check_name(thing.labels[COMPOSE_SERVICE])
-        )
+        return thing.kind == "network" or (COMPOSE_SERVICE in thing.labels and WORKER not in thing.labels)
 
     def hand_over(self, running: RunningStack) -> KeptStack:
         """Write down the stack for the next run."""

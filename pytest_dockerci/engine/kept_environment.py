@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import docker.errors
 import requests.exceptions
 
-from pytest_dockerci.build_inputs import compose_files
 from pytest_dockerci.engine.environment import Environment
 from pytest_dockerci.engine.events import RunEvents
 from pytest_dockerci.engine.git_facts import GitFacts
@@ -19,11 +18,9 @@ from pytest_dockerci.engine.keeping import Keeping, RunningStack
 from pytest_dockerci.engine.kept_facts import KeptFacts, image_from_json
 from pytest_dockerci.engine.python_suite import PythonSuite
 from pytest_dockerci.engine.renewal import Renewal
-from pytest_dockerci.engine.requirements import parse_requirements
 from pytest_dockerci.engine.seeding import Seeding
 from pytest_dockerci.engine.service_state import ServiceState, reset_services, service_state
 from pytest_dockerci.engine.stack_model import ImageFacts
-from pytest_dockerci.engine.stacks import Stacks
 from pytest_dockerci.engine.toolkit import Toolkit
 from pytest_dockerci.errors import DockerCIError
 from pytest_dockerci.kept_stack import KEPT_FILE, describe_kept, describe_left
@@ -91,7 +88,7 @@ class KeptEnvironment(Environment):
         self._events = RunEvents(self._engine, self.identity)
         self._take_model(resolved, files)
         self.image = image_from_json(facts.image)
-        self._images = self._make_images()
+        self._make_stacks(self._events)
         self._images.built |= facts.built
         self._images.references |= facts.references
         self._images.facts |= {
@@ -101,8 +98,6 @@ class KeptEnvironment(Environment):
         self._seeding = Seeding(self._engine, self._commands, self._progress, plan.rootdir)
         self._seeding.find(self._model.data, self._images.ids(self._started, plan.service))
         self._note_images()
-        self._compose_files = compose_files(plan.rootdir, files)
-        self._requirements = parse_requirements(plan.requirements, plan.rootdir)
         if last is not None:
             self._source = ImageSource(
                 names=self.image.tags,
@@ -126,20 +121,6 @@ class KeptEnvironment(Environment):
         self._has_started = True
 
     def _adopt_stacks(self, facts: KeptFacts) -> None:
-        plan = self._plan
-        assert self._events is not None  # noqa: S101 - `resume` has opened them
-        self._stacks = Stacks(
-            self._engine,
-            self._background,
-            self._events,
-            self._progress,
-            model=self._model,
-            plan=plan,
-            python=self._python,
-            facts=self._images.facts,
-            ports=self._ports,
-        )
-        self.services = self.services_of(0)
         self._workers = {project: tuple(workers) for project, (workers, _) in facts.started.items()}
         for project, (workers, services) in facts.started.items():
             self._started = tuple(dict.fromkeys([*self._started, *services]))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 RUN = "org.pytest-dockerci.run"
 NONCE = "org.pytest-dockerci.nonce"
+WORKER = "org.pytest-dockerci.worker"
 CACHE = "org.pytest-dockerci.cache"
 PROJECT_PREFIX = "dockerci-"
 EMPTY_IMAGE = "dockerci-empty:1"

@@ -72,6 +72,18 @@ class Nets:
             self._has_to_pull = not self._reaper.has_image
             self._reaper_start = self._background.submit(self._reaper.start)
 
+    def are_spread(self) -> bool:
+        """Block until the reaper is there; False when it cannot be had, or its image has to be pulled first."""
+        if self._reaper_start is None:
+            return True
+        if self._has_to_pull:
+            return False
+        try:
+            self._reaper_start.result(_REAPER_READY_SECONDS)
+        except (FutureTimeoutError, ReaperError):
+            return False
+        return True
+
     def await_reaper(self, *, is_strict: bool) -> None:
         """Wait for the reaper, unless its image has to be pulled first; without it, the other nets have to do.
 

@@ -213,11 +213,14 @@ def is_insecure_registry(info: Mapping[str, Any], repository: Repository) -> boo
     """True when the engine takes a registry without checked certificates: on loopback, or by its configuration.
 
     Args:
-        info: What ``docker info`` says.
+        info: What ``docker info`` says; networks count for registries that are named by an address.
         repository: In the registry.
     """
-    known = ((info.get("RegistryConfig") or {}).get("IndexConfigs") or {}).get(repository.registry) or {}
-    return repository.is_loopback or known.get("Secure") is False
+    configured = info.get("RegistryConfig") or {}
+    known = (configured.get("IndexConfigs") or {}).get(repository.registry) or {}
+    if "Secure" in known:
+        return repository.is_loopback or not known["Secure"]
+    return repository.is_loopback or repository.is_within(configured.get("InsecureRegistryCIDRs") or ())
 
 
 def _require_free_versions(registry: RegistryRepository, plan: PushPlan, digest: str) -> None:

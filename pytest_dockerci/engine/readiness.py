@@ -91,7 +91,7 @@ class ServiceReadiness:
 
     Attributes:
         name: The service, with the worker's project where each worker has a stack.
-        seconds: Since its stack was started.
+        seconds: Since its container was started; since its stack was, where nobody saw that.
         how: How that is known.
     """
 

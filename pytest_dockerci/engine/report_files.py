@@ -17,8 +17,7 @@ from pytest_dockerci.artifact_names import ArtifactGlobs, host_name
 from pytest_dockerci.engine.artifact_files import ArtifactCaps, ArtifactReader
 from pytest_dockerci.engine.cleanup import is_reaper
 from pytest_dockerci.engine.environment_plan import ReportRequest
-from pytest_dockerci.engine.labels import COMPOSE_PROJECT, COMPOSE_SERVICE
-from pytest_dockerci.engine.stack_model import is_check_name
+from pytest_dockerci.engine.labels import COMPOSE_PROJECT, COMPOSE_SERVICE, WORKER
 from pytest_dockerci.masking import StreamMask, known
 
 if TYPE_CHECKING:
@@ -82,7 +81,7 @@ def _bring(
 
 def is_test_container(data: Mapping[str, Any]) -> bool:
     """True for a container in which tests run, as the engine lists it."""
-    return is_check_name(str((data.get("Labels") or {}).get(COMPOSE_SERVICE, "")))
+    return WORKER in (data.get("Labels") or {})
 
 
 def shown_name(identity: RunIdentity, data: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_dockerci.engine.model_cache import ComposeModel
     from pytest_dockerci.engine.python_suite import PythonSuite
     from pytest_dockerci.engine.stack_images import StackImages
+    from pytest_dockerci.engine.stack_model import ImageFacts
 
 
 def new_stack(engine: Engine, commands: Commands, plan: EnvironmentPlan, folder: Path, project: str) -> Stack:
@@ -82,6 +83,41 @@ def model_of_stack(
             worker_count=plan.workers,
             tests=tests,
             commands=commands_of(plan, project),
+        ),
+    )
+
+
+def model_of_early_services(
+    plan: EnvironmentPlan,
+    model: ComposeModel,
+    facts: Mapping[str, ImageFacts],
+    built: Mapping[str, str],
+    *,
+    project: str,
+    services: Sequence[str],
+) -> dict[str, Any]:
+    """What Compose is to run while the image under test is still being built: services alone.
+
+    Args:
+        plan: What the user asked for.
+        model: The resolved model after the project's hooks.
+        facts: Service to what its image says.
+        built: Service to the image that it starts from in place of its own: its seed.
+        project: Compose's project.
+        services: Those that are started.
+    """
+    return plan_stack(
+        model.data,
+        StackPlan(
+            identity=plan.identity,
+            project=project,
+            service=plan.service,
+            services=tuple(services),
+            built=built,
+            images=facts,
+            python="",
+            environ=plan.environ,
+            worker_count=plan.workers,
         ),
     )
 

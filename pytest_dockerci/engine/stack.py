@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -69,8 +71,7 @@ class Stack:
             (self._model_file, write_yaml(base)),
             (self._override_file, write_yaml(difference(base, wanted), comment=_COMMENT)),
         ):
-            file.touch(mode=0o600)
-            file.write_text(text, encoding="utf-8")
+            _write_private(file, text)
 
     def compose(self, *arguments: str, timeout_seconds: float) -> Completed:
         """Run Compose on the project."""
@@ -127,6 +128,16 @@ class Stack:
             output_title="output of docker compose",
             output=lines[:-1],
         )
+
+
+def _write_private(file: Path, text: str) -> None:
+    """Write a file at once: the stacks of a run share one, and Compose may be reading it."""
+    if file.exists() and file.read_text(encoding="utf-8") == text:
+        return
+    handle, new = tempfile.mkstemp(dir=file.parent, prefix=file.name)  # nobody else may read it
+    with os.fdopen(handle, "w", encoding="utf-8") as stream:
+        stream.write(text)
+    Path(new).replace(file)
 
 
 def advice(refusal: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,12 +86,18 @@ class StackImages:
         self.built[self._service] = self.references[reference] = str(data["Id"])
         return data
 
-    def bring(self, names: Sequence[str], own_names: Sequence[str]) -> BuildSummary:
+    def bring(
+        self,
+        names: Sequence[str],
+        own_names: Sequence[str],
+        tell_pulled: Callable[[Sequence[str]], object] = lambda _: None,
+    ) -> BuildSummary:
         """Have the image under test, and those of services, on the engine.
 
         Args:
             names: Services; those whose image is there already cost nothing.
             own_names: Names of the image under test if it is built, ``repository:tag``.
+            tell_pulled: Called beside the build with the services whose image is taken as named, when all are there.
 
         Raises:
             ImageBuildError: One cannot be built.
@@ -100,8 +106,7 @@ class StackImages:
         new = [name for name in names if name not in self.facts]
         is_given = self._service in self.built
         sources = plan_images(self._model, self._service, new, is_given=is_given)
-        wanted = {name: self._model.services[name] for name in sources.pulls}
-        pulling = self._background.submit(pull_missing, self._engine, wanted, self._progress)
+        pulling = self._background.submit(self._pull, sources.pulls, tell_pulled)
         summary = BuildSummary()
         if sources.builds:
             tags: dict[str, Sequence[str]] = {
@@ -122,17 +127,22 @@ class StackImages:
             self.built |= outcome.image_ids
             summary = BuildSummary(seconds=outcome.seconds, is_cached=outcome.is_cached)
         pulling.result()
-        for name in sources.pulls:
-            reference = str(self._model.services[name]["image"]).replace("$$", "$")
-            self._remember(name, reference)
-            if name in self.facts:
-                self.references[reference] = self.facts[name].image_id
         if self._service in sources.pulls:
             self.built[self._service] = self.facts[self._service].image_id
         self.built |= {name: self.built[twin] for name, twin in sources.same.items()}
         for name, image_id in self.built.items():
             self._remember(name, image_id)
         return summary
+
+    def _pull(self, names: Sequence[str], tell_pulled: Callable[[Sequence[str]], object]) -> None:
+        definitions = {name: self._model.services[name] for name in names}
+        pull_missing(self._engine, definitions, self._progress)
+        for name, definition in definitions.items():
+            reference = str(definition["image"]).replace("$$", "$")
+            self._remember(name, reference)
+            if name in self.facts:
+                self.references[reference] = self.facts[name].image_id
+        tell_pulled([name for name in names if name in self.facts])
 
     def _remember(self, name: str, reference: str) -> None:
         data = inspect_image(self._engine, reference)

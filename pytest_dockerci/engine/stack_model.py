@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_dockerci.engine.edited_model import escape_dollars
-from pytest_dockerci.engine.labels import RunIdentity
+from pytest_dockerci.engine.labels import WORKER, RunIdentity
 
 START_INTERVAL_SECONDS = 0.1
 START_PERIOD_SECONDS = 30.0
@@ -118,12 +118,6 @@ class StackPlan:
 def check_name(service: str, worker: int) -> str:
     """The Compose service of a test container."""
     return f"{service}-test-{worker}"
-
-
-def is_check_name(name: str) -> bool:
-    """True for what `check_name` makes."""
-    service, _, number = name.rpartition("-test-")
-    return bool(service) and number.isdecimal()
 
 
 def command_name(service: str, number: int) -> str:
@@ -260,6 +254,7 @@ def _test_service(service: Mapping[str, Any], plan: StackPlan, test: TestContain
     result = _stand_in(service, plan, plan.built[plan.service], escaped)
     targets = {mount["target"] for mount in test.mounts}
     kept = [volume for volume in result.get("volumes") or [] if volume.get("target") not in targets]
+    result["labels"][WORKER] = str(test.worker)
     result |= {
         "entrypoint": [escape_dollars(plan.python)],
         "command": ["-I", "-S", "-c", FIRST_PROCESS],

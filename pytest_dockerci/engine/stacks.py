@@ -50,7 +50,7 @@ class Stacks:
         progress: Told what is waited for.
         model: The resolved model.
         plan: What the user asked for.
-        python: The interpreter in its image; empty where nobody has looked for one.
+        python: Gives the interpreter in its image, once services are waited for; empty where nobody has looked for one.
         facts: Service to what its image says; filled as images come.
         ports: How published ports are reached.
 
@@ -67,7 +67,7 @@ class Stacks:
         *,
         model: ComposeModel,
         plan: EnvironmentPlan,
-        python: str,
+        python: Callable[[], str],
         facts: dict[str, ImageFacts],
         ports: PublishedPorts,
     ) -> None:
@@ -85,6 +85,7 @@ class Stacks:
         self._ports = ports
         self._stacks: list[Stack] = []
         self._held: list[str] = []
+        self._early: dict[str, frozenset[str]] = {}
         self._workers: dict[str, tuple[int, ...]] = {}
         self._starts: list[Future[None]] = []
         self._started: dict[str, dict[str, None]] = {}
@@ -109,6 +110,15 @@ class Stacks:
         del self._started[stack.project][name]
         del self._watches[stack.project, name]
 
+    def start_early(self, stack: Stack, services: Sequence[str]) -> None:
+        """Start services that depend on nothing, and return when that is done: `start` looks after them later.
+
+        Raises:
+            ServiceNotReadyError: Compose or the engine refuses.
+        """
+        self._early[stack.project] = frozenset(services)
+        self._starting(stack).run(services, timeout_seconds=self._limit_seconds)
+
     def start(
         self, stack: Stack, workers: Sequence[int], services: Sequence[str], held: Sequence[str] = ()
     ) -> None:
@@ -118,16 +128,25 @@ class Stacks:
         self._start(stack, [*services, *(check_name(self._service, worker) for worker in workers)], held)
 
     def _start(self, stack: Stack, services: Sequence[str], held: Sequence[str] = ()) -> None:
-        limit = self._timeout_seconds + _SPARE_SECONDS if self._timeout_seconds else 0.0
+        # One that has done its work and ended must not do it again.
+        early = self._early.get(stack.project, frozenset())
+        late = [name for name in services if name not in early]
+        run = self._starting(stack).run
+        start = self._background.submit(run, late, timeout_seconds=self._limit_seconds, held=held)
+        # Its end may be what a wait is waiting for, and no container tells of it.
+        start.add_done_callback(lambda _: self._events.wake())
+        self._starts.append(start)
+
+    def _starting(self, stack: Stack) -> Starting:
         waiting = Waiting(self._engine, self._events, self._progress, self._timeout_seconds)
         watches = {
             name: watch for (project, name), watch in self._watches.items() if project == stack.project
         }
-        starting = Starting(self._engine, self._events, stack, waiting, watches)
-        start = self._background.submit(starting.run, services, timeout_seconds=limit, held=held)
-        # Its end may be what a wait is waiting for, and no container tells of it.
-        start.add_done_callback(lambda _: self._events.wake())
-        self._starts.append(start)
+        return Starting(self._engine, self._events, stack, waiting, watches)
+
+    @property
+    def _limit_seconds(self) -> float:
+        return self._timeout_seconds + _SPARE_SECONDS if self._timeout_seconds else 0.0
 
     def await_test_containers(self) -> None:
         """Block until every test container runs.
@@ -307,7 +326,7 @@ class Stacks:
     def _listening(self, stack: Stack, name: str) -> Listening | None:
         """How to ask the service's ports; None when it has none."""
         definition, facts = self._model.services[name], self._facts.get(name)
-        if definition.get("network_mode") or not self._python:
+        if definition.get("network_mode") or not self._python():
             return None
         declared = [number for number, protocol in declared_ports(definition) if protocol == "tcp"]
         ports = declared or [
@@ -330,7 +349,7 @@ class Stacks:
     def _ask_from(self, stack: Stack) -> tuple[str, str] | None:
         for worker in self._workers[stack.project]:
             if worker in self.test_containers:
-                return self.test_containers[worker].id, self._python
+                return self.test_containers[worker].id, self._python()
         return None
 
     def _wait(

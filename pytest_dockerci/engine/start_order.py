@@ -63,6 +63,21 @@ def is_startable(needs: Iterable[Dependency], started: frozenset[str], ready: fr
     )
 
 
+def early_services(model: Mapping[str, Any], names: Iterable[str]) -> tuple[str, ...]:
+    """Those services that may start before the others: they depend on nothing.
+
+    None where Compose itself starts the others: it would start again what has done its work and ended.
+
+    Args:
+        model: The resolved model.
+        names: All services that are to start.
+    """
+    definitions = {name: model["services"][name] for name in names}
+    if needs_compose(definitions.values(), model):
+        return ()
+    return tuple(name for name, definition in definitions.items() if not direct_dependencies(definition))
+
+
 def needs_compose(definitions: Iterable[Mapping[str, Any]], model: Mapping[str, Any]) -> bool:
     """True when starting a container takes more than the engine's call: only Compose does it right then.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_dockerci.engine.command import mask_secrets
 from pytest_dockerci.engine.readiness import (
     GUESS_AFTER_SECONDS,
+    HOW_HEALTHY,
     Failed,
     NotReady,
     Observation,
@@ -166,7 +167,10 @@ class Waiting:
         match judge(seen, must_complete=watch.must_complete, guess_after_seconds=watch.guess_after_seconds):
             case Ready(how=how):
                 if watch.readiness is None:
-                    seconds = time.monotonic() - started_monotonic
+                    began = self._events.started_monotonic.get(container_id, started_monotonic)
+                    # It may have become so while nobody looked: services start beside the build.
+                    ended = self._events.healthy_monotonic.get(container_id) if how == HOW_HEALTHY else None
+                    seconds = (ended or time.monotonic()) - began
                     watch.readiness = ServiceReadiness(name=watch.shown_name, seconds=seconds, how=how)
                 return True
             case NotReady(reason=reason):

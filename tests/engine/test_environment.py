@@ -10,6 +10,7 @@ import threading
 import time
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
@@ -213,6 +214,60 @@ def test_a_one_shot_service_that_completes_is_ready(web: Project) -> None:
     assert environment.services["migrate"].logs() == "migrated\n"
     migrate = web.engine.client.api.inspect_container(environment.services["migrate"].container_id)
     assert migrate["Image"] == environment.image.id
+
+
+def test_a_service_that_is_called_as_a_container_under_test_is_refused(web: Project) -> None:
+    """It would be replaced without a word."""
+    web.write("compose.yaml", f"services: {{web: {{build: .}}, web-test-1: {{image: {PYTHON_IMAGE}}}}}\n")
+    with pytest.raises(SettingsError) as caught:
+        web.environment(workers=2).start()
+    assert str(caught.value) == (
+        "the Compose files have a service 'web-test-1', and a container of this run is called so\n"
+        "  try: give that service another name"
+    )
+
+
+def test_services_start_while_the_image_is_built(web: Project) -> None:
+    """Those that depend on nothing, each once: what has done its work and ended does not do it again."""
+    web.write("Dockerfile", f"FROM {PYTHON_IMAGE}\nWORKDIR /srv\nRUN sleep 4 && echo {uuid4()}\n")
+    web.write(
+        "compose.yaml",
+        f"""
+        services:
+          web: {{build: ., depends_on: {{once: {{condition: service_completed_successfully}}, late: {{}}}}}}
+          once: {{image: {PYTHON_IMAGE}, command: [echo, once]}}
+          late:
+            image: {PYTHON_IMAGE}
+            command: [sleep, infinity]
+            depends_on: {{once: {{condition: service_completed_successfully}}}}
+        """,
+    )
+    environment = web.started()
+    environment.wait_ready()
+    image = web.image_data(environment.image.id)
+    state = {
+        name: web.engine.client.api.inspect_container(environment.services[name].container_id)["State"]
+        for name in ("once", "late")
+    }
+    assert state["once"]["StartedAt"] < image["Created"] < state["late"]["StartedAt"]
+    assert environment.services["once"].logs() == "once\n"
+
+
+def test_a_service_that_cannot_start_beside_the_build(web: Project) -> None:
+    """The error is the same, and comes when the image is there."""
+    web.write(
+        "compose.yaml",
+        f"""
+        services:
+          web: {{build: ., depends_on: [db]}}
+          db: {{image: {PYTHON_IMAGE}, command: [/nowhere]}}
+        """,
+    )
+    with pytest.raises(ServiceNotReadyError) as caught:
+        _start_and_wait(web.environment())
+    assert str(caught.value).startswith('service "db" could not be started\n  why: ')
+    assert "/nowhere" in str(caught.value)
+    assert str(caught.value).endswith('  try: correct "db" in the Compose file')
 
 
 def test_a_service_that_dies_fails_the_run_at_once_with_its_log(web: Project) -> None:

@@ -400,6 +400,10 @@ def test_200_faulted_pushes(engine: Engine, tmp_path: Path, old: str) -> None:
         ("127.0.0.1:5000", True),
         ("localhost", True),
         ("registry.test:5000", True),
+        ("10.20.0.9:5000", True),
+        ("[fd00::9]:5000", True),
+        ("10.21.0.9:5000", False),
+        ("10.20.0.8", False),
         ("docker.io", False),
         ("registry.example.com", False),
     ],
@@ -408,7 +412,12 @@ def test_which_registries_need_no_tls(registry: str, is_insecure: bool) -> None:
     """Those of this machine, and those that the engine's configuration names."""
     info = {
         "RegistryConfig": {
-            "IndexConfigs": {"docker.io": {"Secure": True}, "registry.test:5000": {"Secure": False}}
+            "IndexConfigs": {
+                "docker.io": {"Secure": True},
+                "registry.test:5000": {"Secure": False},
+                "10.20.0.8": {"Secure": True},
+            },
+            "InsecureRegistryCIDRs": ["127.0.0.0/8", "10.20.0.0/16", "fd00::/8"],
         }
     }
     assert is_insecure_registry(info, Repository(registry, "web")) is is_insecure

@@ -146,7 +146,7 @@ def test_a_test_container_is_the_service_but_for_command_environment_and_toolkit
         "volumes": [{"type": "volume", "source": "data", "target": "/data"}, mount],
         "read_only": True,
         "user": "1000",
-        "labels": LABELS,
+        "labels": {**LABELS, "org.pytest-dockerci.worker": "1"},
         "logging": LOGGING,
     }
     assert wanted["volumes"]["suite-0"] == {"name": "suite-0", "external": True}

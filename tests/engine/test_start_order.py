@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 
 from pytest_dockerci.engine.labels import RUN
-from pytest_dockerci.engine.start_order import Dependency, dependencies, is_startable, needs_compose
+from pytest_dockerci.engine.start_order import (
+    Dependency,
+    dependencies,
+    early_services,
+    is_startable,
+    needs_compose,
+)
 from pytest_dockerci.errors import ServiceNotReadyError
 from variants import soak_after
 
@@ -50,6 +56,21 @@ def needs(service: str, condition: Any = "service_started", *, is_required: bool
 def test_what_a_service_waits_for(definition: dict[str, Any], expected: tuple[Dependency, ...]) -> None:
     """Declared dependencies, links and shared namespaces."""
     assert dependencies(definition) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, ("db", "cache")),
+        ({"cache": {"volumes_from": ["db"]}}, ("db",)),
+        ({"db": {"post_start": [{"command": "x"}]}}, ()),
+        ({"app": {"post_start": [{"command": "x"}]}}, ()),
+    ],
+)
+def test_what_starts_before_the_images_are_built(changes: dict[str, Any], expected: tuple[str, ...]) -> None:
+    """What depends on nothing; where Compose has to start one of them, it starts all."""
+    services = {"db": {}, "cache": {}, "app": {"depends_on": {"db": {}}}, **changes}
+    assert early_services({"services": services}, services) == expected
 
 
 @pytest.mark.parametrize(
