@@ -57,6 +57,10 @@ class Api(docker.APIClient):
         """As requests has it, but for the engine's authority: REQUESTS_CA_BUNDLE would win over it (requests 2.32)."""
         return {**super().merge_environment_settings(*arguments, **options), "verify": self.verify}
 
+    def suspect(self) -> None:
+        """It did not answer somebody who asked in another way: calls are given little time until one is answered."""
+        self._is_suspect = True
+
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         """Send one request; every one goes through here.
 

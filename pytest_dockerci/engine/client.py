@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import docker
 
+from pytest_dockerci.engine.api import Api
 from pytest_dockerci.engine.command import Commands, Completed
 from pytest_dockerci.engine.endpoint import Endpoint, find_endpoint, require_safe
 from pytest_dockerci.engine.reaching import open_client
@@ -56,6 +57,12 @@ class Engine:
     def endpoint(self) -> str:
         """Where it listens, without credentials."""
         return self.target.shown
+
+    def suspect(self) -> None:
+        """It did not answer once: the SDK's calls are not given a minute each, until one is answered."""
+        api = self.client.api
+        if isinstance(api, Api):
+            api.suspect()
 
     def require_unbroken(self) -> None:
         """Check that nothing was lost on the way: calls get through again, a run does not go on.

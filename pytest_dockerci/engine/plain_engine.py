@@ -42,6 +42,11 @@ class PlainEngine:
     # No tunnel leads to it: stacks are kept on engines of this machine.
     tunnel = None
 
+    def suspect(self) -> None:
+        """As `Engine.suspect`."""
+        if "whole" in self.__dict__:
+            self.whole.suspect()
+
     def require_unbroken(self) -> None:
         """As `Engine.require_unbroken`."""
 

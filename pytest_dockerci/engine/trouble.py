@@ -34,6 +34,7 @@ def _look(engine: Engine | PlainEngine, container_id: str, after_seconds: float 
     try:
         status, data = ask(engine, "GET", f"containers/{container_id}/json", timeout_seconds=_ANSWER_SECONDS)
     except TimeoutError:
+        engine.suspect()
         return shown_loss(engine.endpoint, f"no answer in {_ANSWER_SECONDS} s")
     except OSError as error:
         return shown_loss(engine.endpoint, error.strerror.lower() if error.strerror else "it hung up")

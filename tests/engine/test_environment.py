@@ -234,7 +234,7 @@ def test_services_start_while_the_image_is_built(web: Project) -> None:
         "compose.yaml",
         f"""
         services:
-          web: {{build: ., depends_on: {{once: {{condition: service_completed_successfully}}, late: {{}}}}}}
+          web: {{build: ., depends_on: [late]}}
           once: {{image: {PYTHON_IMAGE}, command: [echo, once]}}
           late:
             image: {PYTHON_IMAGE}

@@ -117,6 +117,8 @@ def test_what_only_compose_can_start(
 @pytest.mark.parametrize("ports", soak_after(1, ['expose: ["7000"]', ""]), ids=["declared", "none"])
 def test_healthy_without_an_open_port_is_not_ready(web: Project, ports: str) -> None:
     """Neither for the services that wait for it, nor for the tests; without a port to ask, health decides."""
+    # It starts beside the build: without a port to ask, it must not have one for much longer than that takes.
+    program = LATE_PORT if ports else LATE_PORT.replace("sleep(2)", "sleep(60)")
     web.write(
         "compose.yaml",
         f"""
@@ -128,7 +130,7 @@ def test_healthy_without_an_open_port_is_not_ready(web: Project, ports: str) -> 
             depends_on: {{db: {{condition: service_healthy}}}}
           db:
             image: {PYTHON_IMAGE}
-            command: [python3, -c, {json.dumps(LATE_PORT)}]
+            command: [python3, -c, {json.dumps(program)}]
             init: true
             healthcheck: {{test: [CMD, "true"], interval: 5s}}
             {ports}
