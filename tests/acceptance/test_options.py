@@ -223,6 +223,27 @@ def test_paths_of_the_command_line(project: Project) -> None:
     assert project.run("--confcutdir=tests/b", "tests/b").exit_code == 0
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["tests.deep.test_b"],
+        ["tests.deep", "-k", "two"],
+        ["tests.test_a", "tests/deep/test_b.py::test_two"],
+        ["tests.no_such_module"],
+    ],
+    ids=" ".join,
+)
+def test_modules_named_as_python_does(project: Project, words: list[str]) -> None:
+    """`--pyargs` takes names that the host can import, beside files: the same tests as by hand, and the same errors."""
+    for folder in ("tests", "tests/deep"):
+        project.write(f"{folder}/__init__.py", "")
+    project.write("tests/test_a.py", "def test_one(): pass\n")
+    project.write("tests/deep/test_b.py", "def test_one(): pass\ndef test_two(): assert 0\n")
+    run, plain = project.run("--pyargs", *words), project.run_plainly("--pyargs", *words)
+    assert (run.exit_code, run.ids(), run.outcomes()) == (plain.exit_code, plain.ids(), plain.outcomes())
+    assert run.exit_code == (4 if "no_such_module" in words[0] else 1)
+
+
 FIXTURES = """
     import pytest
     from pathlib import Path

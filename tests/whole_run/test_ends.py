@@ -123,7 +123,13 @@ def test_dead_service(project: Project) -> None:
     depends_on: [db]
   db:
     image: PYTHON_IMAGE
-    command: ["python3", "-c", "import sys, time; time.sleep(0.2); print('no space for tables'); sys.exit(9)"]
+    command: ["python3", "-c", "import sys, time; time.sleep(3); print('no space for tables'); sys.exit(9)"]
+    healthcheck: {test: [CMD, "false"]}
+    depends_on: [cache]  # else it would start beside the build, and the run could end before there are tests
+  cache:
+    image: PYTHON_IMAGE
+    command: [sleep, infinity]
+    init: true
 """.replace("PYTHON_IMAGE", os.environ.get("PYTHON_IMAGE", "python:3.13-slim")),
         tests__test_any_py="def test_a(): pass\ndef test_b(): pass\n",
     )
@@ -132,7 +138,7 @@ def test_dead_service(project: Project) -> None:
     assert 'service "db"' in outcome.output
     assert "exit code 9" in outcome.output
     assert "no space for tables" in outcome.output
-    assert outcome.counts() == {"error": 2}
+    assert outcome.counts() == {"error": 2}, outcome.output
     assert outcome.output.count("ERROR tests/test_any.py") == 2
 
 
