@@ -59,6 +59,21 @@ class Outcome:
         )
 
 
+# What follows the service under test: one that ends once the tests are known, as it does not start beside the build.
+DYING_SERVICE = f"""\
+    depends_on: [db]
+  db:
+    image: {PYTHON_IMAGE}
+    command: ["python3", "-c", "import sys, time; time.sleep(3); print('no space for tables'); sys.exit(9)"]
+    healthcheck: {{test: [CMD, "false"]}}
+    depends_on: [cache]
+  cache:
+    image: {PYTHON_IMAGE}
+    command: [sleep, infinity]
+    init: true
+"""
+
+
 def processes_of(word: str) -> list[int]:
     """The processes of this machine with a word on their command line."""
     found = subprocess.run(["pgrep", "-f", "--", word], capture_output=True, text=True, check=False)

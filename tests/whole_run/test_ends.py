@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from variants import soak_after
-from whole_run.project import PYTHON_IMAGE, Outcome, Project
+from whole_run.project import DYING_SERVICE, PYTHON_IMAGE, Outcome, Project
 
 pytestmark = pytest.mark.engine
 
@@ -118,19 +118,7 @@ def test_junit_report_of_a_failed_environment(project: Project) -> None:
 def test_dead_service(project: Project) -> None:
     """A service that dies is explained with its exit code and its log; each test says why it was not run."""
     project.write(
-        compose_yaml=(project.root / "compose.yaml").read_text()
-        + """\
-    depends_on: [db]
-  db:
-    image: PYTHON_IMAGE
-    command: ["python3", "-c", "import sys, time; time.sleep(3); print('no space for tables'); sys.exit(9)"]
-    healthcheck: {test: [CMD, "false"]}
-    depends_on: [cache]  # else it would start beside the build, and the run could end before there are tests
-  cache:
-    image: PYTHON_IMAGE
-    command: [sleep, infinity]
-    init: true
-""".replace("PYTHON_IMAGE", os.environ.get("PYTHON_IMAGE", "python:3.13-slim")),
+        compose_yaml=(project.root / "compose.yaml").read_text() + DYING_SERVICE,
         tests__test_any_py="def test_a(): pass\ndef test_b(): pass\n",
     )
     outcome = project.run()

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from whole_run.project import Outcome, Project
+from whole_run.project import DYING_SERVICE, Outcome, Project
 
 pytestmark = pytest.mark.engine
 
@@ -111,13 +111,7 @@ def test_failing_build(project: Project) -> None:
 def test_a_service_that_is_not_ready(project: Project) -> None:
     """It is waited for once, for all workers; each test says why it was not run."""
     project.write(
-        compose_yaml=(project.root / "compose.yaml").read_text()
-        + """\
-    depends_on: [db]
-  db:
-    image: PYTHON_IMAGE
-    command: ["python3", "-c", "import sys, time; time.sleep(0.2); print('no space for tables'); sys.exit(9)"]
-""".replace("PYTHON_IMAGE", os.environ.get("PYTHON_IMAGE", "python:3.13-slim")),
+        compose_yaml=(project.root / "compose.yaml").read_text() + DYING_SERVICE,
         tests__test_any_py="def test_a(): pass\ndef test_b(): pass\n",
     )
     outcome = project.run("-n2")
