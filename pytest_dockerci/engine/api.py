@@ -100,6 +100,8 @@ class Api(docker.APIClient):
 class Client(docker.DockerClient):
     """The SDK's client on that; all that its own constructor does is to make an `APIClient`."""
 
+    api: Api
+
     def __init__(self, shown_endpoint: str, tunnel: SshTunnel | None = None, **options: Any) -> None:
         self.api = Api(shown_endpoint, tunnel, **options)
         self._tunnel = tunnel

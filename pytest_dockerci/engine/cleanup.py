@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from pytest_dockerci.engine.client import Engine
 
 _PARALLEL = 16
-# In the order in which they can be removed.
-KINDS = ("container", "network", "volume", "image", "reaper")
-# What can be removed at the same time: containers that were killed have left their networks.
+# What can be removed at the same time, in this order: containers that were killed have left their networks.
 _STAGES = (("container", "network"), ("volume",), ("image",), ("reaper",))
+# In the order in which they can be removed.
+KINDS = tuple(kind for kinds in _STAGES for kind in kinds)
 _MAX_PASSES = 8
 _PAUSE_SECONDS = 0.1
 _GONE = (404, 304)

@@ -8,15 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import docker
-
-from pytest_dockerci.engine.api import Api
 from pytest_dockerci.engine.command import Commands, Completed
 from pytest_dockerci.engine.endpoint import Endpoint, find_endpoint, require_safe
 from pytest_dockerci.engine.reaching import open_client
 from pytest_dockerci.errors import DockerCIError, EngineUnreachableError
 
 if TYPE_CHECKING:
+    from pytest_dockerci.engine.api import Client
     from pytest_dockerci.engine.ssh_tunnel import SshTunnel
 
 ENGINE_FLOOR = (25, 0)
@@ -43,7 +41,7 @@ class Engine:
         tunnel: What leads to it by ssh.
     """
 
-    client: docker.DockerClient
+    client: Client
     target: Endpoint
     id: str
     child_environ: Mapping[str, str] = field(repr=False)
@@ -60,9 +58,7 @@ class Engine:
 
     def suspect(self) -> None:
         """It did not answer once: the SDK's calls are not given a minute each, until one is answered."""
-        api = self.client.api
-        if isinstance(api, Api):
-            api.suspect()
+        self.client.api.suspect()
 
     def require_unbroken(self) -> None:
         """Check that nothing was lost on the way: calls get through again, a run does not go on.
@@ -117,7 +113,7 @@ def connect_engine(environ: Mapping[str, str], allow: frozenset[str] = frozenset
 
 
 def _checked_engine(
-    client: docker.DockerClient, target: Endpoint, tunnel: SshTunnel | None, child_environ: dict[str, str]
+    client: Client, target: Endpoint, tunnel: SshTunnel | None, child_environ: dict[str, str]
 ) -> Engine:
     commands = Commands(child_environ)
     with ThreadPoolExecutor(max_workers=2) as pool:

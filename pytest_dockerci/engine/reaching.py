@@ -24,9 +24,7 @@ _ASK = b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n"
 _SCHEMES = ("unix", "tcp", "http", "https", "npipe")
 
 
-def open_client(
-    named: Endpoint, environ: Mapping[str, str]
-) -> tuple[docker.DockerClient, Endpoint, SshTunnel | None]:
+def open_client(named: Endpoint, environ: Mapping[str, str]) -> tuple[Client, Endpoint, SshTunnel | None]:
     """The SDK's client for an engine, and where that engine is reached from here.
 
     Args:
@@ -51,7 +49,7 @@ def open_client(
         raise
 
 
-def _connect(target: Endpoint, tunnel: SshTunnel | None) -> docker.DockerClient:
+def _connect(target: Endpoint, tunnel: SshTunnel | None) -> Client:
     if target.scheme not in _SCHEMES:
         raise EngineUnreachableError(
             f"the engine at {target.shown} cannot be reached",

@@ -101,7 +101,7 @@ def run_model(plan: EnvironmentPlan, resolved: ComposeModel, files: Sequence[Pat
         model=model,
         started=() if plan.only_collects else tuple(started),
         tested=tested,
-        compose_files=tuple(compose_files(plan.rootdir, files)),
+        compose_files=compose_files(plan.rootdir, files),
     )
     require_allowed(model, [*chosen.started, *tested], plan.allow)
     return chosen

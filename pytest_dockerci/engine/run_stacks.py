@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,22 +70,13 @@ def model_of_stack(
         TestContainerPlan(worker=worker, mounts=suite.mounts(volume_prefix(plan, worker)) if suite else ())
         for worker in plan.workers_by_project[project]
     )
-    return plan_stack(
-        model.data,
-        StackPlan(
-            identity=plan.identity,
-            project=project,
-            service=plan.service,
-            services=tuple(dict.fromkeys([*services, plan.service])),
-            built=images.built,
-            images=images.facts,
-            python="" if suite is None else suite.python.executable,
-            environ=plan.environ,
-            worker_count=plan.workers,
-            tests=tests,
-            commands=commands_of(plan, project),
-        ),
+    whole = replace(
+        _services_plan(plan, project, [*services, plan.service], images.built, images.facts),
+        python="" if suite is None else suite.python.executable,
+        tests=tests,
+        commands=commands_of(plan, project),
     )
+    return plan_stack(model.data, whole)
 
 
 def model_of_early_services(
@@ -106,19 +98,26 @@ def model_of_early_services(
         project: Compose's project.
         services: Those that are started.
     """
-    return plan_stack(
-        model.data,
-        StackPlan(
-            identity=plan.identity,
-            project=project,
-            service=plan.service,
-            services=tuple(services),
-            built=built,
-            images=facts,
-            python="",
-            environ=plan.environ,
-            worker_count=plan.workers,
-        ),
+    return plan_stack(model.data, _services_plan(plan, project, services, built, facts))
+
+
+def _services_plan(
+    plan: EnvironmentPlan,
+    project: str,
+    services: Sequence[str],
+    built: Mapping[str, str],
+    facts: Mapping[str, ImageFacts],
+) -> StackPlan:
+    return StackPlan(
+        identity=plan.identity,
+        project=project,
+        service=plan.service,
+        services=tuple(dict.fromkeys(services)),
+        built=built,
+        images=facts,
+        python="",
+        environ=plan.environ,
+        worker_count=plan.workers,
     )
 
 

@@ -71,7 +71,10 @@ class Seeding:
         there = {}
         missing = []
         for name, image_id in images.items():
-            seed = seed_of(model, name, image_id, seed_repository(self._rootdir, name))
+            # Asked beside the build already, it is not made up again: its files are read for that.
+            seed = self.seeds.get(name) or seed_of(
+                model, name, image_id, seed_repository(self._rootdir, name)
+            )
             if seed is None:
                 continue
             self.seeds[name] = seed

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +15,7 @@ from pytest_dockerci.engine.container import read_logs
 from pytest_dockerci.engine.labels import COMPOSE_PROJECT, COMPOSE_SERVICE, RunIdentity
 from pytest_dockerci.engine.readiness import Observation, observation_of
 from pytest_dockerci.errors import ServiceNotReadyError
+from pytest_dockerci.last_image import write_whole
 
 if TYPE_CHECKING:
     from pytest_dockerci.engine.client import Engine
@@ -66,12 +65,10 @@ class Stack:
     def write(self, base: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
         """Write the files: what Compose resolved, and what the run changes about it."""
         self.model = wanted
-        # They hold the values of the environment that the project's files use.
-        for file, text in (
-            (self._model_file, write_yaml(base)),
-            (self._override_file, write_yaml(difference(base, wanted), comment=_COMMENT)),
-        ):
-            _write_private(file, text)
+        # They hold the values of the environment that the project's files use. The stacks of a run share the
+        # first, which Compose may be reading.
+        write_whole(self._model_file, write_yaml(base))
+        write_whole(self._override_file, write_yaml(difference(base, wanted), comment=_COMMENT))
 
     def compose(self, *arguments: str, timeout_seconds: float) -> Completed:
         """Run Compose on the project."""
@@ -128,16 +125,6 @@ class Stack:
             output_title="output of docker compose",
             output=lines[:-1],
         )
-
-
-def _write_private(file: Path, text: str) -> None:
-    """Write a file at once: the stacks of a run share one, and Compose may be reading it."""
-    if file.exists() and file.read_text(encoding="utf-8") == text:
-        return
-    handle, new = tempfile.mkstemp(dir=file.parent, prefix=file.name)  # nobody else may read it
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        stream.write(text)
-    Path(new).replace(file)
 
 
 def advice(refusal: str) -> str:
