@@ -54,6 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     down.set_defaults(run=_down)
     verify = commands.add_parser("verify", help="check the test result that is attached to an image")
     verify.add_argument("reference", metavar="REF", help="an image in a registry: NAME:TAG or NAME@DIGEST")
+    verify.add_argument(
+        "--key", metavar="FILE", help="count only statements that this public key (PEM) has signed"
+    )
     verify.set_defaults(run=_verify)
     return parser
 
@@ -120,7 +123,12 @@ def _verify(options: argparse.Namespace) -> int:
         raise SettingsError(
             f"{options.reference} is no name of an image", why=str(error), fix="write NAME:TAG or NAME@DIGEST"
         ) from None
-    found = verify_image(reference, os.environ)
+    key = None
+    if options.key is not None:
+        from pytest_dockerci.signing import read_public_key  # noqa: PLC0415 - loads what is optional
+
+        key = read_public_key(options.key)
+    found = verify_image(reference, os.environ, key)
     _say(f"image   {reference.repository}@{found.digest}")
     for statement in found.statements:
         warned = f", {statement.warned} only when repeated" if statement.warned else ""
@@ -131,7 +139,12 @@ def _verify(options: argparse.Namespace) -> int:
     if found.failure:
         _say(printable(f"NOT TESTED: {found.failure}"))
         return 1
-    _say("unsigned: origin not proved; whoever may write to the repository can attach a statement")
+    if key is not None:
+        _say(printable(f"signed  with the key {key.name}"))
+    elif found.is_signed:
+        _say("signed, origin not proved: give the public key of whom you trust with --key")
+    else:
+        _say("unsigned: origin not proved; whoever may write to the repository can attach a statement")
     return 0
 
 

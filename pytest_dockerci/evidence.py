@@ -5,6 +5,7 @@ Source: the in-toto attestation framework, "Statement" v1 and predicate "Test Re
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from typing import Any
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
 MEDIA_TYPE = "application/vnd.in-toto+json"
+# Of a signed statement; source: the IANA registry of media types.
+ENVELOPE_MEDIA_TYPE = "application/vnd.dsse.envelope.v1+json"
 _MAX_SHOWN_CHARACTERS = 200
 PASSED, WARNED, FAILED = "PASSED", "WARNED", "FAILED"
 
@@ -102,6 +105,16 @@ def read_statement(body: bytes, digest: str) -> ReadStatement | str:
     ):
         return f"it is about another image, not {digest}"
     return _read_predicate(data.get("predicate"))
+
+
+def envelope_payload(body: bytes) -> bytes | str:
+    """The statement in an envelope, whoever has signed it; a text that says what is wrong, where there is none."""
+    try:
+        envelope = json.loads(body)
+        kind, payload = envelope["payloadType"], base64.b64decode(envelope["payload"], validate=True)
+    except (ValueError, TypeError, KeyError):
+        return "it is no envelope of a statement"
+    return payload if kind == MEDIA_TYPE else f"its envelope holds something else: {_in_line(kind)}"
 
 
 def _read_predicate(predicate: Any) -> ReadStatement | str:

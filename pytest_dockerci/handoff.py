@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pytest_dockerci.settings import Settings
 
 EVIDENCE_FILE = "evidence.intoto.json"
+SIGNED_FILE = "evidence.dsse.json"
 _KEPT_RELEASES = 10
 _PROBE_BYTES = 1 << 16
 
@@ -59,7 +60,7 @@ def require_writable(folder: Path) -> None:
             probe.unlink()
 
 
-def write_release(folder: Path, release: Release, statement: bytes) -> None:
+def write_release(folder: Path, release: Release, statement: bytes, envelope: bytes | None = None) -> None:
     """Write the record, the files made from it and the evidence; drop the oldest of the project's own folders.
 
     Raises:
@@ -67,6 +68,8 @@ def write_release(folder: Path, release: Release, statement: bytes) -> None:
     """
     try:
         write_whole(folder / EVIDENCE_FILE, statement.decode())
+        if envelope is not None:
+            write_whole(folder / SIGNED_FILE, envelope.decode())
         for name, render in FILES.items():
             file = folder / name
             file.parent.mkdir(mode=0o700, exist_ok=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +16,11 @@ from pytest_dockerci.push_tags import DEFAULT_TEMPLATES, PLACEHOLDERS, unknown_p
 if TYPE_CHECKING:
     import pytest
 
+    from pytest_dockerci.signing import StatementSigner
+
+# A file, or the key itself: what CI systems make of a secret.
+KEY_VARIABLE = "DOCKERCI_PUSH_KEY"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushSettings:
@@ -23,11 +30,13 @@ class PushSettings:
         repository: Where to.
         templates: Of the tags.
         allows_dirty: An image of a working tree with changes may be pushed.
+        signer: Signs the evidence; None to leave it unsigned.
     """
 
     repository: Repository
     templates: tuple[str, ...]
     allows_dirty: bool
+    signer: StatementSigner | None = None
 
 
 def read_push_settings(config: pytest.Config) -> PushSettings | None:
@@ -56,7 +65,19 @@ def read_push_settings(config: pytest.Config) -> PushSettings | None:
         repository=_repository(source, text),
         templates=_templates(config.getini("dockerci_push_tags")),
         allows_dirty=bool(config.getini("dockerci_push_dirty")),
+        signer=_signer(config, os.environ),
     )
+
+
+def _signer(config: pytest.Config, environ: Mapping[str, str]) -> StatementSigner | None:
+    named, given = str(config.getini("dockerci_push_key")), environ.get(KEY_VARIABLE, "")
+    if not (named or given):
+        return None
+    from pytest_dockerci.signing import read_private_key  # noqa: PLC0415 - loads what is optional
+
+    if named:
+        return read_private_key(named, folder=config.rootpath, name="dockerci_push_key")
+    return read_private_key(given, folder=config.rootpath, name=KEY_VARIABLE)
 
 
 def _refuse_path(folder: Path, text: str) -> None:

@@ -19,6 +19,7 @@ from pytest_dockerci.errors import SettingsError
 from pytest_dockerci.ini_option import IniOption, IniType
 from pytest_dockerci.ini_option import bad_value as _bad_value
 from pytest_dockerci.keep_option import KEEP_EXPIRY_OPTION, add_keep_option
+from pytest_dockerci.push_options import PUSH_OPTIONS, add_push_option
 from pytest_dockerci.report_folder import ARTIFACTS_OPTION, ReportSettings, add_report_option, read_report
 
 if TYPE_CHECKING:
@@ -75,15 +76,7 @@ INI_OPTIONS = (
         "",
         "what is refused otherwise: privileged, docker-socket, host-namespaces, remote-include, plain-tcp",
     ),
-    IniOption(
-        "dockerci_push", "string", "", "repository to which a green run pushes the image it has tested"
-    ),
-    IniOption(
-        "dockerci_push_tags", "linelist", "", "tags to push; default: {commit} {build} {version} latest"
-    ),
-    IniOption(
-        "dockerci_push_dirty", "bool", "false", "push an image of a working tree that is not clean, too"
-    ),
+    *PUSH_OPTIONS,
 )
 
 ALLOWED_NAMES = frozenset({"privileged", "docker-socket", "host-namespaces", "remote-include", "plain-tcp"})
@@ -171,15 +164,8 @@ def add_options(parser: pytest.Parser) -> None:
         dest="dockerci_strict",
         help="without a reaper, end the run",
     )
-    group.addoption(
-        "--dockerci-push",
-        nargs="?",
-        const=True,
-        metavar="REPO",
-        dest="dockerci_push",
-        help="push the tested image there, if green; default: dockerci_push",
-    )
     add_keep_option(group)
+    add_push_option(group)
     add_report_option(group)
     for option in INI_OPTIONS:
         special: dict[str, object] = {"args": [], "linelist": [], "bool": option.default == "true"}

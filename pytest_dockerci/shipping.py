@@ -208,6 +208,7 @@ class ShipHooks:
                 tags=tuple(tags),
                 run_id=run.run_id,
                 environ=os.environ,
+                signer=self._settings.signer,
                 make_statement=lambda digest: statement_of(evidence, name=str(repository), digest=digest),
             )
         )
@@ -219,7 +220,7 @@ class ShipHooks:
             git_tags=environment.shipper.git_tags(),
             run_id=run.run_id,
         )
-        write_release(folder, self.release, self.pushed.statement)
+        write_release(folder, self.release, self.pushed.statement, self.pushed.envelope)
         self._folder = folder
 
     def _require(self, found: tuple[Refusal, ...]) -> None:

@@ -44,7 +44,7 @@ from pytest_dockerci.engine.container import ExecResult, TestContainer
 from pytest_dockerci.engine.image import ImageUnderTest
 from pytest_dockerci.engine.service import Service
 from pytest_dockerci.errors import ExitStatus
-from pytest_dockerci.handoff import EVIDENCE_FILE
+from pytest_dockerci.handoff import EVIDENCE_FILE, SIGNED_FILE
 from pytest_dockerci.push_tags import DEFAULT_TEMPLATES, PLACEHOLDERS
 from pytest_dockerci.release import Release
 from pytest_dockerci.release_files import FILES
@@ -211,7 +211,7 @@ def test_variables_of_the_reference_are_those_of_the_code() -> None:
                 r'"((?:DOCKERCI|PYTEST_XDIST_WORKER)(?:_[A-Z_]+)?)"', module.read_text(encoding="utf-8")
             )
         )
-    read_on_the_host = {"DOCKERCI_REAPER_IMAGE"}
+    read_on_the_host = {"DOCKERCI_PUSH_KEY", "DOCKERCI_REAPER_IMAGE"}
     assert set(column("container-environment.md", "variable")) == set_by_code - read_on_the_host
     settings = (REFERENCE / "settings.md").read_text(encoding="utf-8")
     assert {name for name in set_by_code if f"`{name}`" in settings} == read_on_the_host
@@ -219,7 +219,7 @@ def test_variables_of_the_reference_are_those_of_the_code() -> None:
 
 def test_release_of_the_reference_is_that_of_the_code() -> None:
     """Every file of a release is documented, and every key of its record."""
-    assert set(column("release.md", "file")) == {*FILES, EVIDENCE_FILE}
+    assert set(column("release.md", "file")) == {*FILES, EVIDENCE_FILE, SIGNED_FILE}
     assert set(column("release.md", "key")) == {
         "format",
         *(field.name for field in dataclasses.fields(Release)),

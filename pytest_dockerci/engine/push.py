@@ -21,13 +21,14 @@ from pytest_dockerci.engine.registry import Manifest, RegistryRepository
 from pytest_dockerci.engine.registry_credentials import Credentials, find_credentials
 from pytest_dockerci.engine.registry_link import RegistryLink
 from pytest_dockerci.errors import PushError, RegistryError
-from pytest_dockerci.evidence import MEDIA_TYPE, PREDICATE_TYPE
+from pytest_dockerci.evidence import ENVELOPE_MEDIA_TYPE, MEDIA_TYPE, PREDICATE_TYPE
 from pytest_dockerci.image_reference import Repository
 from pytest_dockerci.push_tags import PushTag
 
 if TYPE_CHECKING:
     from pytest_dockerci.engine.client import Engine
     from pytest_dockerci.progress import Progress
+    from pytest_dockerci.signing import StatementSigner
 
 # A registry may take long to store a large layer, and the engine says nothing meanwhile.
 _SILENCE_SECONDS = 600.0
@@ -44,6 +45,7 @@ class PushPlan:
         run_id: Makes the tag of this run.
         environ: The host's environment, which leads to Docker's configuration.
         make_statement: Makes the evidence for a manifest's digest; it is attached before a final tag is set.
+        signer: Signs it; None to leave it unsigned.
         read_seconds: How long the registry may be silent towards us; None for the default.
         silence_seconds: How long the engine may be silent while it pushes.
     """
@@ -54,6 +56,7 @@ class PushPlan:
     run_id: str
     environ: Mapping[str, str]
     make_statement: Callable[[str], bytes]
+    signer: StatementSigner | None = None
     read_seconds: float | None = None
     silence_seconds: float = _SILENCE_SECONDS
 
@@ -75,6 +78,7 @@ class Pushed:
         overtaken: Those that another run has moved on in the same instant.
         run_tag: The run's own tag, where the registry would not drop it; else empty.
         statement: The evidence.
+        envelope: The same, signed; None where it is not.
         evidence: Digest of the statement's manifest, attached to the image; empty where the registry takes none.
     """
 
@@ -85,6 +89,7 @@ class Pushed:
     overtaken: tuple[str, ...]
     run_tag: str
     statement: bytes
+    envelope: bytes | None
     evidence: str
 
     @property
@@ -126,11 +131,12 @@ def push_image(engine: Engine, plan: PushPlan, progress: Progress) -> Pushed:
                 manifest = read_back(registry, plan.run_tag, sent)
                 config_digest = require_tested(registry, manifest, plan.image_id)
                 statement = plan.make_statement(manifest.digest)
+                envelope = None if plan.signer is None else plan.signer.sign(statement)
                 evidence = attach_statement(
                     registry,
                     manifest,
-                    statement,
-                    media_type=MEDIA_TYPE,
+                    statement if envelope is None else envelope,
+                    media_type=MEDIA_TYPE if envelope is None else ENVELOPE_MEDIA_TYPE,
                     predicate_type=PREDICATE_TYPE,
                     created=datetime.now(timezone.utc).isoformat(),
                 )
@@ -154,6 +160,7 @@ def push_image(engine: Engine, plan: PushPlan, progress: Progress) -> Pushed:
         overtaken=overtaken,
         run_tag="" if is_dropped else plan.run_tag,
         statement=statement,
+        envelope=envelope,
         evidence=evidence,
     )
 

@@ -7,6 +7,7 @@ registry has no such interface, an index under a tag made of the digest takes it
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from pytest_dockerci.engine.registry import OCI_INDEX, OCI_MANIFEST, Manifest, RegistryRepository
@@ -115,17 +116,20 @@ def _list_by_tag(
 
 
 def find_statements(
-    registry: RegistryRepository, digest: str, *, media_type: str, predicate_type: str
-) -> list[bytes]:
+    registry: RegistryRepository, digest: str, *, media_types: Collection[str], predicate_type: str
+) -> list[tuple[str, bytes]]:
     """The statements of one kind that are attached to an image, each checked against its digest, newest last.
+
+    Returns:
+        The media type and the body of each.
 
     Raises:
         RegistryError: The registry does not answer, or sends what is not what it calls it.
     """
     index = registry.referrers(digest) or registry.manifest(referrers_tag(digest))
-    found: list[tuple[str, bytes]] = []
+    found: list[tuple[str, str, bytes]] = []
     for entry in _entries(index)[-_MAX_LISTED:]:
-        is_meant = entry.get("artifactType") == media_type
+        is_meant = (media_type := str(entry.get("artifactType"))) in media_types
         kind = (entry.get("annotations") or {}).get(PREDICATE_ANNOTATION, predicate_type)
         manifest = (
             registry.manifest(str(entry.get("digest"))) if is_meant and kind == predicate_type else None
@@ -134,8 +138,8 @@ def find_statements(
             continue
         created = str((manifest.data.get("annotations") or {}).get(_CREATED_ANNOTATION))
         layers = manifest.data.get("layers") or []
-        found += [(created, registry.blob(str(layer.get("digest")))) for layer in layers[:1]]
-    return [body for _, body in sorted(found, key=lambda each: each[0])]
+        found += [(created, media_type, registry.blob(str(layer.get("digest")))) for layer in layers[:1]]
+    return [(media_type, body) for _, media_type, body in sorted(found, key=lambda each: each[0])]
 
 
 def referrers_tag(digest: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,8 +13,16 @@ from pytest_dockerci.cli import main
 from pytest_dockerci.engine.referrers import attach_statement, find_statements, referrers_tag
 from pytest_dockerci.engine.registry import OCI_INDEX, Manifest, RegistryRepository, digest_of
 from pytest_dockerci.errors import RegistryError
-from pytest_dockerci.evidence import MEDIA_TYPE, PREDICATE_TYPE, RunEvidence, statement_of
+from pytest_dockerci.evidence import (
+    ENVELOPE_MEDIA_TYPE,
+    MEDIA_TYPE,
+    PREDICATE_TYPE,
+    RunEvidence,
+    statement_of,
+)
+from pytest_dockerci.signing import read_private_key
 from registry_process import running_registry
+from test_signing import make_keys
 
 from .scripted_registry import Reply, Request, scripted_registry
 from .test_registry import opened, put_image
@@ -31,13 +40,19 @@ def statement(manifest: Manifest, *passed: str) -> bytes:
     return statement_of(RunEvidence(passed=passed), name="web", digest=manifest.digest)
 
 
-def attach(registry: RegistryRepository, manifest: Manifest, body: bytes, minute: int = 0) -> str:
+def attach(
+    registry: RegistryRepository,
+    manifest: Manifest,
+    body: bytes,
+    minute: int = 0,
+    media_type: str = MEDIA_TYPE,
+) -> str:
     """Attach a statement."""
     return attach_statement(
         registry,
         manifest,
         body,
-        media_type=MEDIA_TYPE,
+        media_type=media_type,
         predicate_type=PREDICATE_TYPE,
         created=f"2026-11-27T11:{minute:02d}:00+00:00",
     )
@@ -45,7 +60,10 @@ def attach(registry: RegistryRepository, manifest: Manifest, body: bytes, minute
 
 def found(registry: RegistryRepository, digest: str) -> list[bytes]:
     """What is attached."""
-    return find_statements(registry, digest, media_type=MEDIA_TYPE, predicate_type=PREDICATE_TYPE)
+    statements = find_statements(
+        registry, digest, media_types=(MEDIA_TYPE, ENVELOPE_MEDIA_TYPE), predicate_type=PREDICATE_TYPE
+    )
+    return [body for _, body in statements]
 
 
 def test_the_tag_schema_takes_the_place_of_the_interface(address: str) -> None:
@@ -152,9 +170,9 @@ def test_a_registry_without_such_manifests_is_not_in_the_way(status: int, is_ref
 # dockerci verify
 
 
-def verify(capsys: pytest.CaptureFixture[str], reference: str) -> tuple[int, str, str]:
+def verify(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str, str]:
     """What the command says: exit code, standard output and standard error."""
-    status = main(["verify", reference])
+    status = main(["verify", *args])
     said = capsys.readouterr()
     return status, said.out, said.err
 
@@ -175,6 +193,58 @@ def test_a_tested_image_is_verified(address: str, capsys: pytest.CaptureFixture[
             ),
             "",
         )
+
+
+def test_a_signature_proves_the_origin(
+    address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """To whoever has the public key; others see that there is one, and what it does not prove to them."""
+    private, public = make_keys(tmp_path)
+    _, stranger = make_keys(tmp_path, name="stranger")
+    signer = read_private_key(str(private), folder=tmp_path, name="dockerci_push_key")
+    with opened(address, "shop/signed") as registry:
+        image = put_image(registry)
+        envelope = signer.sign(statement(image, "a", "b"))
+        attach(registry, image, envelope, media_type=ENVELOPE_MEDIA_TYPE)
+        # Whoever may write to the repository can add one, but cannot sign it.
+        attach(registry, image, statement(image, "c"), minute=1)
+    reference = f"{address}/shop/signed@{image.digest}"
+    assert verify(capsys, reference, f"--key={public}") == (
+        0,
+        (
+            f"image   {reference}\n"
+            "tests   PASSED: 2 passed\n"
+            "ignored a statement: it is not signed\n"
+            f"signed  with the key {public}\n"
+        ),
+        "",
+    )
+    status, said, _ = verify(capsys, reference, f"--key={stranger}")
+    assert status == 1
+    assert said.endswith(f"NOT TESTED: it is not signed with the key {stranger}; it is not signed\n")
+
+
+def test_a_signature_that_nobody_checks_proves_nothing(
+    address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And the command says what to do; an envelope around something else, or around nothing, is no statement."""
+    private, _ = make_keys(tmp_path)
+    signer = read_private_key(str(private), folder=tmp_path, name="dockerci_push_key")
+    with opened(address, "shop/unchecked") as registry:
+        image = put_image(registry)
+        attach(registry, image, b"{}", media_type=ENVELOPE_MEDIA_TYPE)
+        attach(registry, image, signer.sign(b"{}"), minute=1, media_type=ENVELOPE_MEDIA_TYPE)
+        attach(registry, image, signer.sign(statement(image, "a")), 2, ENVELOPE_MEDIA_TYPE)
+    assert verify(capsys, f"{address}/shop/unchecked@{image.digest}")[:2] == (
+        0,
+        (
+            f"image   {address}/shop/unchecked@{image.digest}\n"
+            "tests   PASSED: 1 passed\n"
+            "ignored a statement: it is no envelope of a statement\n"
+            "ignored a statement: it is no in-toto statement (https://in-toto.io/Statement/v1)\n"
+            "signed, origin not proved: give the public key of whom you trust with --key\n"
+        ),
+    )
 
 
 def test_an_image_without_evidence_is_not(address: str, capsys: pytest.CaptureFixture[str]) -> None:

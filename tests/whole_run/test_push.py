@@ -18,7 +18,9 @@ from pytest_dockerci.engine.registry import Manifest, RegistryRepository
 from pytest_dockerci.engine.registry_credentials import Credentials
 from pytest_dockerci.engine.registry_link import RegistryLink
 from pytest_dockerci.image_reference import Repository
+from pytest_dockerci.signing import read_public_key
 from registry_process import running_registry
+from test_signing import make_keys
 from whole_run.project import SETTINGS, Project
 
 pytestmark = pytest.mark.engine
@@ -114,6 +116,28 @@ def test_a_green_run_pushes_what_it_has_tested(
         check=False,
     )
     assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_the_evidence_is_signed_with_the_key_of_the_environment(
+    shop: Project, address: str, tmp_path: Path
+) -> None:
+    """As a CI system gives it to the job that publishes; the public half tells that the image is that job's."""
+    private, public = make_keys(tmp_path)
+    key = private.read_text()
+    outcome = shop.run(f"--dockerci-push={address}/shop/web", DOCKERCI_PUSH_KEY=key)
+    assert outcome.exit_code == 0, outcome.output
+    assert key.splitlines()[1] not in outcome.output
+    folder = Path(re.findall(r"^dockerci: release\.json.*: (/.*)$", outcome.output, re.MULTILINE)[0])
+    assert read_public_key(str(public)).has_signed((folder / "evidence.dsse.json").read_bytes())
+    verified = subprocess.run(
+        ["dockerci", "verify", f"{address}/shop/web:1.4.0", f"--key={public}"],
+        capture_output=True,
+        text=True,
+        env=shop.environ,
+        check=False,
+    )
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert verified.stdout.endswith(f"tests   PASSED: 1 passed\nsigned  with the key {public}\n")
 
 
 @pytest.mark.soak
