@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _ENVIRON = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1", "BUILDX_BAKE_ENTITLEMENTS_FS": "0"}
 _ALLOW_OPTION_SINCE = (0, 17)
+_ATTESTATIONS = "x-attestations"
 _SERVICE_CONTEXT = "service:"
 _TARGET_CONTEXT = "target:"
 
@@ -73,12 +74,11 @@ def plan_build(model: ComposeModel, tags: Mapping[str, Sequence[str]]) -> dict[s
                 other = str(source).removeprefix(_SERVICE_CONTEXT)
                 contexts[context] = f"{_TARGET_CONTEXT}{other}"
                 pending.append(other)
-        platform = model.services[name].get("platform")
-        if platform:
-            build["platforms"] = [platform]
-        elif len(build.get("platforms") or ()) > 1:
-            del build["platforms"]
+        _choose_platform(build, model.services[name].get("platform"))
         services[name] = {"build": build}
+        attestations = _take_attestations(build)
+        if attestations:
+            services[name][_ATTESTATIONS] = attestations
         if build["tags"]:
             services[name]["image"] = build["tags"][0]
         extension = _bake_extension(build)
@@ -88,6 +88,29 @@ def plan_build(model: ComposeModel, tags: Mapping[str, Sequence[str]]) -> dict[s
     if model.data.get("secrets"):
         plan["secrets"] = model.data["secrets"]
     return plan
+
+
+def _choose_platform(build: dict[str, Any], platform: str | None) -> None:
+    """The service's own, or the only one that is named; of several the engine's."""
+    if platform:
+        build["platforms"] = [platform]
+    elif len(build.get("platforms") or ()) > 1:
+        del build["platforms"]
+
+
+def _take_attestations(build: dict[str, Any]) -> list[str]:
+    """What a build section says about the builder's attestations, as the builder's own options have it.
+
+    Builders of some age refuse these keys of Compose's.
+    """
+    found = []
+    for kind in ("provenance", "sbom"):
+        value = str(build.pop(kind, ""))
+        if value.lower() == "true":
+            found.append(f"type={kind}")
+        elif value:
+            found.append(f"type={kind},{'disabled=true' if value.lower() == 'false' else value}")
+    return found
 
 
 def _bake_extension(build: dict[str, Any]) -> dict[str, Any]:
@@ -137,6 +160,9 @@ def build_images(
     metadata_file.unlink(missing_ok=True)
     argv = ["docker", "buildx", "bake", "--file", str(build_file), "--load", "--progress", "rawjson"]
     argv += ["--metadata-file", str(metadata_file)]
+    for name, service in plan["services"].items():
+        for attestation in service.get(_ATTESTATIONS, ()):
+            argv += ["--set", f"{name}.attest={attestation}"]
     if engine.buildx_version >= _ALLOW_OPTION_SINCE:
         argv += [option for name in sorted(_entitlements(plan)) for option in ("--allow", name)]
     started = time.monotonic()
