@@ -47,11 +47,12 @@ _LOG = _STATE / "dockerd.log"
 
 # In a mount namespace of its own, so that the mounts end with the processes. A root that is only changed
 # (chroot) is not enough: `docker load` makes it private first, which the kernel allows on a mount alone.
+# What tests have an engine mount lies in /tmp.
 _ENTER_ROOT = """
 set -e
 mount --bind "$1" "$1"
 cd "$1"
-for tree in proc sys dev; do mount --rbind "/$tree" "$tree"; done
+for tree in proc sys dev tmp; do mount --rbind "/$tree" "$tree"; done
 mount --bind "$2" run
 mount --bind "$3" var/lib/docker
 pivot_root . mnt
