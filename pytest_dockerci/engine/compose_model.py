@@ -20,13 +20,6 @@ from pytest_dockerci.engine.model_cache import EXTENSION, ComposeModel, ModelCac
 from pytest_dockerci.errors import SettingsError
 
 _TIMEOUT_SECONDS = 60.0
-_HOST_NAMESPACE_KEYS = ("network_mode", "pid", "ipc", "uts", "userns_mode", "cgroup")
-_FOLDERS_WITH_SOCKETS = ("", "/var", "/var/run", "/run")
-# Each of them is enough to take over the machine. Source: capabilities(7).
-_CAPABILITIES = frozenset(
-    {"ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_RAWIO", "SYS_PTRACE", "DAC_READ_SEARCH", "BPF"}
-)
-ENGINE_SOCKETS = ("/docker.sock", "/docker_engine", "/containerd.sock", "/podman.sock")
 _REMOTE = re.compile(r"COMPOSE_EXPERIMENTAL_\w+_REMOTE|oci://|https?://|git@|\.git\b|ssh://")
 
 
@@ -289,42 +282,3 @@ def choose_started(model: ComposeModel, service: str, start: Sequence[str]) -> t
         return closure(model, wanted)
     others = [name for name in model.services if name in model.active and name != service]
     return closure(model, others)
-
-
-def require_allowed(model: ComposeModel, names: Iterable[str], allow: frozenset[str]) -> None:
-    """Check that no service asks for power over the host.
-
-    Raises:
-        SettingsError: One does, and `dockerci_allow` does not name it.
-    """
-    for name in names:
-        for permission, reason in powers(model.services[name]):
-            if permission not in allow:
-                raise SettingsError(
-                    f"the service {name!r} asks for power over the machine that runs it",
-                    why=reason,
-                    fix=f"remove it, or accept it: dockerci_allow = {permission}",
-                )
-
-
-def powers(service: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What gives a service power over the host: ``(name in dockerci_allow, the words of the Compose file)``."""
-    found = []
-    if service.get("privileged"):
-        found.append(("privileged", "privileged: true"))
-    if (service.get("build") or {}).get("privileged"):
-        found.append(("privileged", "build: privileged: true"))
-    found += [
-        ("privileged", f"cap_add: {capability}")
-        for capability in service.get("cap_add") or []
-        if str(capability).upper().removeprefix("CAP_") in _CAPABILITIES
-    ]
-    for volume in service.get("volumes") or []:
-        source = str(volume.get("source") or "")
-        is_of_host = volume.get("type") in ("bind", "npipe")
-        if is_of_host and (source.endswith(ENGINE_SOCKETS) or source.rstrip("/") in _FOLDERS_WITH_SOCKETS):
-            found.append(("docker-socket", f"volumes: {source}"))
-    found += [
-        ("host-namespaces", f"{key}: host") for key in _HOST_NAMESPACE_KEYS if service.get(key) == "host"
-    ]
-    return found

@@ -16,7 +16,6 @@ from pytest_dockerci.engine.background import Background
 from pytest_dockerci.engine.cleanup import list_objects, remove_objects
 from pytest_dockerci.engine.command import Commands
 from pytest_dockerci.engine.command_container import CommandContainer
-from pytest_dockerci.engine.compose_model import require_allowed
 from pytest_dockerci.engine.early_start import EarlyStart
 from pytest_dockerci.engine.environment_plan import EnvironmentPlan
 from pytest_dockerci.engine.events import RunEvents
@@ -27,6 +26,7 @@ from pytest_dockerci.engine.image_source import choose_source
 from pytest_dockerci.engine.images import require_image
 from pytest_dockerci.engine.keeper import dismiss_keeper
 from pytest_dockerci.engine.nets import Nets
+from pytest_dockerci.engine.powers import require_allowed
 from pytest_dockerci.engine.project_copies import ProjectCopies
 from pytest_dockerci.engine.python_suite import PythonSuite
 from pytest_dockerci.engine.relay import published_ports

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from pytest_dockerci.engine.compose_lines import mount_line
-from pytest_dockerci.engine.compose_model import ENGINE_SOCKETS
+from pytest_dockerci.engine.powers import ENGINE_SOCKETS
 from pytest_dockerci.engine.suite import has_subpath
 from pytest_dockerci.engine.volumes import Fill, create_volume, fill_volumes
 from pytest_dockerci.errors import SettingsError

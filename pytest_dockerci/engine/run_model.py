@@ -11,12 +11,12 @@ from pytest_dockerci.build_inputs import compose_files
 from pytest_dockerci.engine.compose_model import (
     choose_started,
     read_model,
-    require_allowed,
     require_free_names,
     require_services,
 )
 from pytest_dockerci.engine.edited_model import edited_model
 from pytest_dockerci.engine.model_cache import model_cache
+from pytest_dockerci.engine.powers import require_allowed
 from pytest_dockerci.engine.stack_model import check_name, command_name
 
 if TYPE_CHECKING:

@@ -642,6 +642,11 @@ def test_the_commit_names_the_image(web: Project) -> None:
             "services: {web: {image: x, volumes: [/var/run/docker.sock:/var/run/docker.sock]}}",
             "dockerci_allow = docker-socket",
         ),
+        (
+            "volumes: {run: {driver_opts: {o: bind, device: /run}}}\nservices: {web: {image: x, volumes: ['run:/x']}}",
+            "dockerci_allow = docker-socket",
+        ),
+        ("services: {web: {image: x, devices: [/dev/sda]}}", "why: devices: /dev/sda\n"),
         ("services: {web: {image: x, network_mode: host}}", "dockerci_allow = host-namespaces"),
         (
             "include: [oci://registry.invalid/x]\nservices: {web: {image: x}}",
@@ -650,6 +655,8 @@ def test_the_commit_names_the_image(web: Project) -> None:
         ("services: {api: {image: x}}", "dockerci_service names the service 'web'"),
         ("services: {web: {image: '${NOT_SET:?say which image}'}}", "say which image"),
         ("services: [", "yaml"),
+        ("services: {web: {image: x, imagee: y}}", "imagee"),
+        ("services: {web: {image: x, depends_on: [b]}, b: {image: x, depends_on: [web]}}", "cycle"),
     ],
 )
 def test_a_compose_file_that_cannot_be_meant_is_refused(web: Project, compose: str, what: str) -> None:

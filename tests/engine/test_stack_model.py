@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from pytest_dockerci.engine.compose_model import choose_started, parse_warnings, powers
+from pytest_dockerci.engine.compose_model import choose_started, parse_warnings
 from pytest_dockerci.engine.compose_yaml import Override, Reset, difference, write_yaml
 from pytest_dockerci.engine.image_plan import plan_images
 from pytest_dockerci.engine.labels import NONCE, RUN, RunIdentity
 from pytest_dockerci.engine.model_cache import ComposeModel
+from pytest_dockerci.engine.powers import powers
 from pytest_dockerci.engine.stack import advice
 from pytest_dockerci.engine.stack_model import (
     ImageFacts,
@@ -372,6 +373,22 @@ def test_the_override_holds_just_the_difference() -> None:
         # the socket is in it
         ({"volumes": [{"type": "bind", "source": "/"}]}, ["docker-socket"]),
         ({"volumes": [{"type": "bind", "source": "/var/run/"}]}, ["docker-socket"]),
+        ({"volumes": [{"type": "volume", "source": "sock"}]}, ["docker-socket"]),
+        ({"volumes": [{"type": "volume", "source": "data"}]}, []),
+        ({"use_api_socket": True}, ["docker-socket"]),
+        ({"volumes_from": ["container:other"]}, ["docker-socket"]),
+        ({"volumes_from": ["db:ro"]}, []),
+        # what the machine's programs are made of, and people's keys
+        ({"volumes": [{"type": "bind", "source": "/etc/"}]}, ["privileged"]),
+        ({"volumes": [{"type": "bind", "source": "/home/me"}]}, ["privileged"]),
+        ({"volumes": [{"type": "bind", "source": "/home/me/shop"}]}, []),
+        ({"volumes": [{"type": "bind", "source": "/etc/localtime"}]}, []),
+        ({"devices": [{"source": "/dev/sda1", "target": "/dev/sda1"}]}, ["privileged"]),
+        ({"devices": ["/dev/mapper/root:/dev/x:r", "/dev/mem"]}, ["privileged", "privileged"]),
+        ({"devices": ["/dev/fuse", {"source": "/dev/dri"}, "vendor.com/gpu=0"]}, []),
+        ({"device_cgroup_rules": ["a *:* rwm", "c 1:3 mr"]}, ["privileged"]),
+        ({"security_opt": ["systempaths=unconfined", "no-new-privileges"]}, ["privileged"]),
+        ({"build": {"entitlements": ["security.insecure", "network.host"]}}, ["privileged"]),
         ({"cap_add": ["NET_ADMIN", "SYS_ADMIN"]}, ["privileged"]),
         ({"cap_add": ["cap_sys_module", "ALL"]}, ["privileged", "privileged"]),
         ({"network_mode": "host", "pid": "host", "ipc": "shareable"}, ["host-namespaces", "host-namespaces"]),
@@ -379,7 +396,11 @@ def test_the_override_holds_just_the_difference() -> None:
 )
 def test_power_over_the_host_is_recognised(service: dict[str, Any], permissions: list[str]) -> None:
     """By the names of `dockerci_allow`."""
-    assert [permission for permission, _ in powers(service)] == permissions
+    volumes = {
+        "sock": {"driver_opts": {"type": "none", "o": "ro,bind", "device": "/var/run"}},
+        "data": {"driver_opts": {"type": "tmpfs", "o": "size=1m", "device": "tmpfs"}},
+    }
+    assert [permission for permission, _ in powers(service, volumes)] == permissions
 
 
 def test_composes_warnings_are_passed_on_once() -> None:
