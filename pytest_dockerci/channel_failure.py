@@ -9,6 +9,11 @@ from pytest_dockerci.errors import AgentLostError, DockerCIError, ProtocolError
 
 _KILLED = "the agent was killed; its container runs"
 _HANGS = "its container runs, and does nothing"
+_RUN_AGAIN = "run again; a run ends when its engine or its containers are stopped, frozen or removed"
+_FIXES = {
+    _KILLED: "find what ends processes there: a limit of memory, a test that kills others",
+    _HANGS: "find what keeps it from working: the machine's load, a test that stops other processes",
+}
 
 
 def hung_up(name: str, error: str, trouble: str, said: Sequence[str]) -> DockerCIError:
@@ -49,7 +54,7 @@ def beyond_replacement(loss: DockerCIError, error: DockerCIError) -> BeyondRepla
     return BeyondReplacementError(
         loss.what,
         why=f"{loss.why}\n{error.what}: {error.why}" if loss.why in (_KILLED, _HANGS) else loss.why,
-        fix="run again; a run ends when its engine or its containers are stopped, frozen or removed",
+        fix=_RUN_AGAIN,
         output_title=loss.output_title,
         output=loss.output,
     )
@@ -104,6 +109,7 @@ def _lost(what: str, why: str, said: Sequence[str]) -> DockerCIError:
     return AgentLostError(
         what,
         why=why,
+        fix=_FIXES.get(why, _RUN_AGAIN),
         output_title="what was printed before",
         output=[line for text in said for line in text.splitlines()],
     )

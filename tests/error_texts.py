@@ -6,6 +6,7 @@ Read from the source, so that no error can be added or reworded without a change
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,7 +101,7 @@ def _error_text(call: ast.Call, place: str) -> ErrorText:
         why=parts.get("why", ""),
         fix=parts.get("fix", ""),
         has_output="output" in parts,
-        copies=what.startswith("{") and what.endswith(("what}", "what)}")),
+        copies=re.fullmatch(r"\{.*\.what\)?\}", what) is not None,
     )
 
 

@@ -74,6 +74,7 @@ def test_messages_and_the_end() -> None:
     assert str(error) == (
         "container 0: the connection to the agent ended\n"
         "  why: the agent was killed; its container runs\n"
+        "  try: find what ends processes there: a limit of memory, a test that kills others\n"
         "  what was printed before:\n"
         "    printed\n"
         "    last words"

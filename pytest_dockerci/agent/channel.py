@@ -1,5 +1,6 @@
 """One end of a pair of pipes that carries messages; used by the supervisor and the worker."""
 
+import errno
 import fcntl
 import os
 import select
@@ -11,6 +12,8 @@ from . import wire
 
 # Far above what a test is likely to open, close or overwrite by number.
 _FIRST_DESCRIPTOR = 700
+# The exit code of a worker whose end a test has closed or overwritten; one that programs do not use.
+DESCRIPTORS_LOST = 231
 
 
 def claim_descriptor(descriptor: int) -> int:
@@ -93,3 +96,35 @@ class Channel:
             self._decoder.feed(data)
             self._received.extend(self._decoder.messages())
         return self._received.popleft()
+
+
+class WorkerChannel(Channel):
+    """The worker's end. Without it nobody can be told anything: the process ends, with a code that says why."""
+
+    def __init__(self, read_descriptor: int, write_descriptor: int) -> None:
+        super().__init__(read_descriptor, write_descriptor)
+        self._parent = os.getppid()
+
+    def send_payload(self, payload: bytes) -> None:
+        """As `Channel.send_payload`."""
+        try:
+            super().send_payload(payload)
+        except OSError as error:
+            if error.errno == errno.EBADF:
+                os._exit(DESCRIPTORS_LOST)
+            raise
+
+    def receive(self, *, wait: bool) -> Optional[wire.Message]:
+        """As `Channel.receive`; what is no protocol does not come from the supervisor."""
+        try:
+            return super().receive(wait=wait)
+        except wire.WireError:
+            os._exit(DESCRIPTORS_LOST)
+        except EOFError:
+            if os.getppid() == self._parent:  # the supervisor lives, so this is not its end
+                os._exit(DESCRIPTORS_LOST)
+            raise
+        except OSError as error:
+            if error.errno == errno.EBADF:
+                os._exit(DESCRIPTORS_LOST)
+            raise

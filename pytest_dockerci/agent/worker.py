@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import List
 
 from . import wire
-from .channel import Channel, claim_descriptor
+from .channel import WorkerChannel, claim_descriptor
 
 
 def _cache_options() -> List[str]:
@@ -31,7 +31,7 @@ def main(arguments: List[str]) -> None:
         arguments: The descriptors to read from, to write to, and that a debugger may use; -1 for none.
     """
     read_descriptor, write_descriptor, device = (int(argument) for argument in arguments)
-    channel = Channel(claim_descriptor(read_descriptor), claim_descriptor(write_descriptor))
+    channel = WorkerChannel(claim_descriptor(read_descriptor), claim_descriptor(write_descriptor))
     if device >= 0:
         device = claim_descriptor(device)
     start = channel.receive(wait=True)

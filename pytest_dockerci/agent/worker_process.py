@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Dict, Iterator, List, Optional, Tuple
 
 from . import memory_limit, wire
+from .channel import DESCRIPTORS_LOST
 from .debugger_device import END_MARK, DebuggerDevice
 from .patient_writer import PatientWriter
 
@@ -19,6 +20,7 @@ _READ_BYTES = 1 << 16
 _MAX_READS = 16
 _STACK_DUMP_SECONDS = 1.0
 _END_MARK_SECONDS = 1.0
+_DESCRIPTORS_LOST = "it closed or overwrote the file descriptors of the agent"
 
 
 class WorkerProcess:
@@ -235,7 +237,7 @@ class WorkerProcess:
         try:
             self._process.wait(timeout=0.2)
         except subprocess.TimeoutExpired:
-            self._broken = self._broken or "it closed or overwrote the file descriptors of the agent"
+            self._broken = self._broken or _DESCRIPTORS_LOST
             self.kill()
         return True
 
@@ -276,6 +278,8 @@ class WorkerProcess:
         if self._broken:
             return self._broken
         code = self._process.returncode
+        if code == DESCRIPTORS_LOST:
+            return _DESCRIPTORS_LOST
         if code is not None and code < 0:
             try:
                 name = signal.Signals(-code).name

@@ -241,12 +241,22 @@ def test_the_limit_is_for_each_phase(agent: Agent) -> None:
 
 @pytest.mark.parametrize(
     "closing",
-    ["os.closerange(3, 4096)", "[os.dup2(1, fd) for fd in range(690, 720)]", "os.closerange(0, 4096)"],
+    [
+        "os.closerange(3, 4096)",
+        "[os.dup2(1, fd) for fd in range(690, 720)]",
+        "os.closerange(0, 4096)",
+        "[os.dup2(os.open('/dev/null', os.O_RDWR), fd) for fd in range(690, 720)]",
+        "[os.dup2(os.open('/dev/urandom', os.O_RDWR), fd) for fd in range(690, 720)]",
+        # what it does next decides how soon the worker finds out
+        "os.closerange(3, 4096); time.sleep(0.5)",
+    ],
 )
 def test_closed_file_descriptors(agent: Agent, closing: str) -> None:
     """A test that closes or overwrites the agent's own descriptors is the one that is told."""
-    records = agent.records(f"import os\ndef test_it(): {closing}\ndef test_after(): pass\n")
+    records = agent.records(f"import os, time\ndef test_it(): {closing}\ndef test_after(): pass\n")
     assert words(records) == ["died in call", "plain pass"]
+    assert records[0].died is not None
+    assert records[0].died.cause == "it closed or overwrote the file descriptors of the agent"
     agent.end()
 
 

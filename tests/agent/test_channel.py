@@ -7,14 +7,20 @@ import os
 import resource
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
 
 from pytest_dockerci.agent import channel, wire
-from pytest_dockerci.agent.channel import Channel, claim_descriptor, write_all
+from pytest_dockerci.agent.channel import (
+    DESCRIPTORS_LOST,
+    Channel,
+    WorkerChannel,
+    claim_descriptor,
+    write_all,
+)
 
 
 @dataclass
@@ -178,3 +184,74 @@ def test_where_no_descriptor_is_left() -> None:
     assert claimed == writing
     os.close(reading)
     os.close(writing)
+
+
+# The worker's end
+
+
+def exit_code_of(
+    work: Callable[[WorkerChannel], object], to_worker: bytes = b"", *, is_orphan: bool = False
+) -> int:
+    """How a child process ends that has a worker's channel: 0 when it came through, 9 for an error."""
+    (inner_read, outer_write), (outer_read, inner_write) = os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        code = 9
+        try:
+            os.close(outer_write)
+            os.close(outer_read)
+            channel = WorkerChannel(inner_read, inner_write)
+            if is_orphan:
+                channel._parent = 0
+            work(channel)
+            code = 0
+        finally:
+            os._exit(code)
+    os.close(inner_read)
+    os.close(inner_write)
+    write_all(outer_write, to_worker)
+    os.close(outer_write)
+    _, status = os.waitpid(child, 0)
+    os.close(outer_read)
+    return os.waitstatus_to_exitcode(status)
+
+
+def closing(number: str) -> Callable[[WorkerChannel], object]:
+    """A worker one of whose descriptors is closed, and that speaks and listens then."""
+
+    def work(channel: WorkerChannel) -> None:
+        os.close(getattr(channel, number))
+        if number == "_write_descriptor":
+            channel.send(wire.Done(index=1))
+        channel.receive(wait=False)
+
+    return work
+
+
+@pytest.mark.parametrize("number", ["read_descriptor", "_write_descriptor"])
+def test_a_worker_without_its_descriptors_ends_with_a_code_of_its_own(number: str) -> None:
+    """By which its supervisor knows what a test has done."""
+    assert exit_code_of(closing(number)) == DESCRIPTORS_LOST == 231
+
+
+def test_a_worker_that_is_told_nonsense_has_lost_them() -> None:
+    """The supervisor sends frames; and it does not hang up before it ends."""
+    listen = lambda channel: channel.receive(wait=True)  # noqa: E731 - one line
+    assert exit_code_of(listen, b"nonsense" * 10) == DESCRIPTORS_LOST
+    assert exit_code_of(listen) == DESCRIPTORS_LOST
+    assert exit_code_of(listen, is_orphan=True) == 9
+    assert exit_code_of(listen, wire.Encoder().encode(wire.Done(index=1))) == 0
+
+
+def test_a_worker_whose_supervisor_is_gone_ends_as_it_would() -> None:
+    """Its writing fails, and pytest takes its fixtures down."""
+
+    def work(channel: WorkerChannel) -> None:
+        with suppress(EOFError):
+            channel._parent = 0
+            channel.receive(wait=True)  # until the other ends are closed
+        read_only = os.open("/dev/full", os.O_WRONLY)
+        channel._write_descriptor = read_only
+        channel.send(wire.Done(index=1))
+
+    assert exit_code_of(work) == 9

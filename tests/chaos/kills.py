@@ -24,7 +24,7 @@ from chaos.place import (
 from chaos.trial import Family, Finding, Trial
 from whole_run.project import Project, processes_of
 
-# Of fifteen trials, three kill the whole group, one of these the watchdog too, and two a `compose up` in flight.
+# Of fifteen trials, three kill the whole group, one of these the watchdog too, and two while Compose works.
 _KINDS = (
     "process group",
     "process group",
@@ -101,9 +101,11 @@ def _await_instant(
 ) -> bool:
     """Wait for the instant; False when the run has ended before."""
     if "compose" in kind:
-        _await(process, lambda: bool(processes_of(f"compose --project-name dockerci-{project.root.name}-")))
+        word = f"compose --project-name dockerci-{project.root.name}-"
+        _await(process, lambda: bool(processes_of(word)))
         time.sleep(chance.uniform(0, 0.3))
-    elif "watchdog" in kind:
+        return process.poll() is None and bool(processes_of(word))
+    if "watchdog" in kind:
         # Before that, only the next run could see to it.
         _await(process, lambda: any("reaper" in name for name in project.left_on_engine()))
         time.sleep(chance.uniform(0.5, duration_seconds / 2))

@@ -17,7 +17,7 @@ from chaos.trial import Family, Finding, Trial
 from pytest_dockerci.engine.client import Engine
 from whole_run.project import Project
 
-_RUNS = 100
+_RUNS = 500
 SUITE_OF_RUNS = 'import os\ndef test_passes(): pass\ndef test_prints(): os.write(1, b"printed\\n")\n'
 # In what is counted one by one, one in fifty runs is a leak. Of memory, what pytest itself adds in a process is
 # taken off: it is measured in the same way, with the same suite and without the plugin.
@@ -113,7 +113,7 @@ def _on_engine(project: Project, engine: Engine) -> dict[str, float]:
 RUNS = Family(
     name="runs",
     promise="runs in a row in one process: descriptors, threads, memory, files, engine objects stay the same",
-    trials=5,
+    trials=1,
     small=0,
     opened=_opened,
 )

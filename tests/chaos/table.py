@@ -21,13 +21,14 @@ def table(lines: Sequence[Line], families: Mapping[str, Family]) -> str:
             f"these findings do not add up: they are of {', '.join(sorted(commits)) or 'no commit'}"
         )
     rows = [
-        "| promise | faults | kinds | measured | not as promised |",
-        "|---|---|---|---|---|",
+        "| promise | trials | faults | kinds | measured | not as promised |",
+        "|---|---|---|---|---|---|",
     ]
     for name, family in families.items():
         own = [line for line in lines if line.trial.family == name]
         if own:
-            cells = (family.promise, f"{_cases(own):,}", _kinds(own), _figures(own), _problems(own))
+            trials = f"{len(own)} of {family.trials}"
+            cells = (family.promise, trials, f"{_cases(own):,}", _kinds(own), _figures(own), _problems(own))
             rows.append(f"| {' | '.join(cells)} |")
     return "\n".join([f"Commit {commits.pop()}.", "", *rows])
 

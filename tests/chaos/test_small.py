@@ -125,7 +125,7 @@ def test_a_leak_is_told() -> None:
 @pytest.mark.engine
 @pytest.mark.soak
 def test_runs_in_a_row(engine: Engine, tmp_path: Path) -> None:
-    """The family's own trials are of a hundred."""
+    """The family's own trial is of five hundred."""
     with project_in(tmp_path / "runs", engine, SUITE_OF_RUNS) as project:
         assert in_a_row(project, engine, 16).problems == ()
 
@@ -165,7 +165,7 @@ def test_shards_add_up_and_a_series_is_resumed(
     added = capsys.readouterr().out
     assert command.main(["--table", "--record", whole]) == 1
     assert capsys.readouterr().out == added
-    assert "| dice fall | 5 | even 3, odd 2 | seconds: median 0." in added
+    assert "| dice fall | 5 of 5 | 5 | even 3, odd 2 | seconds: median 0." in added
     assert added.endswith("| 1 |\n")
 
 

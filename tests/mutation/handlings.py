@@ -138,6 +138,18 @@ HANDLINGS = (
         changes=(("agent/plain.py", "        if len(text) <= self._max_characters:", "        if True:"),),
     ),
     Handling(
+        row="50",
+        fault="a test closes or overwrites every descriptor",
+        test="@tests/agent/test_agent_process.py::test_closed_file_descriptors",
+        changes=(
+            (
+                "agent/worker.py",
+                "    channel = WorkerChannel(claim",
+                "    from .channel import Channel as WorkerChannel\n\n    channel = WorkerChannel(claim",
+            ),
+        ),
+    ),
+    Handling(
         row="67",
         fault="the channel ends before the end frame",
         test="tests/whole_run/test_cut_channel.py",
@@ -192,6 +204,32 @@ HANDLINGS = (
                 'return {"label": [f"{RUN}={run_id}", f"{NONCE}={nonce}"]}',
                 'return {"label": [RUN]}',
             ),
+        ),
+    ),
+    Handling(
+        row="88",
+        fault="a registry that fails in mid push",
+        test="tests/engine/test_push.py::test_a_faulted_push_leaves_the_tags_as_they_were",
+        changes=(("engine/push.py", 'return f"{RUN_TAG}{self.run_id}"', "return self.tags[0].name"),),
+    ),
+    Handling(
+        row="89",
+        fault="somebody else's image under the tag of the run",
+        test="tests/engine/test_push.py::test_an_image_that_somebody_puts_under_the_runs_tag_gets_no_final_tag",
+        changes=(
+            (
+                "engine/push.py",
+                "config_digest = require_tested(registry, manifest, plan.image_id)",
+                "config_digest = plan.image_id",
+            ),
+        ),
+    ),
+    Handling(
+        row="90",
+        fault="a push of what was not tested as it is: a tree with changes",
+        test="tests/whole_run/test_push.py::test_a_setting_asks_every_run",
+        changes=(
+            ("shipping.py", "        self._require(refusals(self._facts(session, environment, tags)))\n", ""),
         ),
     ),
     Handling(
@@ -253,7 +291,7 @@ HANDLINGS = (
         row="103",
         fault="services that ask for power over the host",
         test="tests/engine/test_environment.py::test_a_compose_file_that_cannot_be_meant_is_refused",
-        changes=(("engine/compose_model.py", "if permission not in allow:", "if False:"),),
+        changes=(("engine/powers.py", "if permission not in allow:", "if False:"),),
     ),
 )
 

@@ -167,3 +167,29 @@ def test_a_killed_worker(project: Project) -> None:
     assert outcome.exit_code == 1, outcome.output
     assert outcome.counts() == {"failed": 1, "passed": 8}
     assert "crashed while running 'host/test_out.py::test_killer'" in outcome.output
+
+
+def test_a_worker_that_is_killed_while_its_container_works(project: Project) -> None:
+    """Its test fails; the one that replaces it has the same container, and no test there is run again."""
+    project.write(
+        conftest_py="""\
+            import os, pathlib, signal, threading
+
+            def pytest_runtest_logstart(nodeid):
+                mark = pathlib.Path(__file__).with_name("killed")
+                if "PYTEST_XDIST_WORKER" in os.environ and nodeid.endswith("[3]") and not mark.exists():
+                    mark.touch()
+                    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGKILL)).start()
+            """,
+        tests__test_in_py="""\
+            import os, time, pytest
+            @pytest.mark.parametrize("number", range(8))
+            def test_in(number):
+                os.close(os.open(f"/tmp/ran{number}", os.O_CREAT | os.O_EXCL))
+                time.sleep(5 if number == 3 else 0)
+            """,
+    )
+    outcome = project.run("-n1", "-v")
+    assert outcome.exit_code == 1, outcome.output
+    assert outcome.counts() == {"failed": 1, "passed": 7}, outcome.output
+    assert "crashed while running 'tests/test_in.py::test_in[3]'" in outcome.output
