@@ -202,3 +202,41 @@ def test_without_dockerci(project: Project) -> None:
     project.write(tests__test_any_py="import os\ndef test_a(): assert 'DOCKERCI' not in os.environ\n")
     outcome = project.run("--no-dockerci", DOCKER_HOST="unix:///nowhere/docker.sock")
     assert outcome.exit_code == 0, outcome.output
+
+
+def test_a_reader_that_goes_away(project: Project) -> None:
+    """`pytest | head`: what is written to nobody is an error of pytest's; nothing is left, and it is not green."""
+    project.write(tests__test_any_py="import time\ndef test_any(): time.sleep(3)\ndef test_next(): pass\n")
+    process = project.start("-v")
+    assert process.stdout is not None
+    while "test_any" not in process.stdout.readline():
+        assert process.poll() is None
+    process.stdout.close()
+    assert process.wait(60) != 0
+    deadline = time.monotonic() + 8  # what the watchdog may take, where pytest was cut off
+    while project.left_on_engine():
+        assert time.monotonic() < deadline, project.left_on_engine()
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    "hook",
+    soak_after(
+        1,
+        [
+            "pytest_runtest_logreport(report)",
+            "pytest_sessionfinish(session)",
+            "pytest_collection_modifyitems(items)",
+        ],
+    ),
+)
+def test_a_plugin_of_the_host_raises(project: Project, hook: str) -> None:
+    """Pytest's own INTERNALERROR, or a traceback of that plugin, with its words; never green, nothing left."""
+    project.write(
+        conftest_py=f"def {hook}: raise LookupError('this plugin is broken')\n",
+        tests__test_any_py="def test_any(): pass\n",
+    )
+    outcome = project.run()
+    assert outcome.exit_code not in (0, 5), outcome.output
+    assert "LookupError: this plugin is broken" in outcome.output
+    assert project.left_on_engine() == []

@@ -75,6 +75,16 @@ class KilledRun:
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(10)
 
+    def signal(self, number: int) -> None:
+        """Send a signal to its process group."""
+        os.killpg(self._process.pid, number)
+
+    def exit_code(self) -> int:
+        """Of the run, once it has ended by itself."""
+        code = self._process.wait(60)
+        self._reader.join()
+        return code
+
     def await_end(self) -> None:
         """Let it end by itself."""
         assert self._process.wait(60) == 0, self.output
@@ -213,4 +223,20 @@ def test_a_run_that_ends_well_takes_its_nets_down(project: Project) -> None:
     assert any("-reaper" in name for name in project.left_on_engine())
     run.await_end()
     assert processes_of(f"dockerci-{project.root.name}-") == []
+    assert project.left_on_engine() == []
+
+
+@pytest.mark.soak
+def test_a_host_that_sleeps_for_longer_than_the_lease(project: Project) -> None:
+    """A laptop's lid, a stopped process: the reaper takes the run for dead; the run sees that, and is not green."""
+    project.write(tests__test_slow_py=SLOW_TEST + "def test_next(): pass\n")
+    run = KilledRun(project, "it runs", **WITH_REAPER)
+    run.signal(signal.SIGSTOP)
+    deadline = time.monotonic() + 90
+    while any("reaper" not in name for name in project.left_on_engine()):
+        assert time.monotonic() < deadline, project.left_on_engine()
+        time.sleep(0.5)
+    run.signal(signal.SIGCONT)
+    assert run.exit_code() == 7, run.output
+    assert "container 0: the connection to the agent ended" in run.output
     assert project.left_on_engine() == []
