@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chaos.canaries import CANARIES_FAMILY
 from chaos.crashes import CRASHES_FAMILY
 from chaos.engine_kills import ENGINE_KILLS
 from chaos.faults import FAULTS
@@ -10,6 +11,7 @@ from chaos.kills import KILLS
 from chaos.neighbours import NEIGHBOURS
 from chaos.payloads import PAYLOADS
 from chaos.runs import RUNS
+from chaos.service_deaths import SERVICE_DEATHS
 from chaos.streams import STREAMS
 
 FAMILIES = {
@@ -21,6 +23,8 @@ FAMILIES = {
         STREAMS,
         FAULTS,
         CRASHES_FAMILY,
+        SERVICE_DEATHS,
+        CANARIES_FAMILY,
         NEIGHBOURS,
         PAYLOADS,
         RUNS,
