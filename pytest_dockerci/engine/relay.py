@@ -10,9 +10,10 @@ import contextlib
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable
 from importlib import resources
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import docker.errors
 
@@ -33,6 +34,8 @@ _MAX_PROCESSES = 4096
 _CHUNK_BYTES = 1 << 16
 _BACKLOG = 128
 _LOOK_SECONDS = 1.0
+_CREATE_SECONDS = 20.0
+_NAME_TAKEN_SECONDS = 0.05
 _CONFLICT = 409
 _BREAK = struct.pack("ii", 1, 0)
 
@@ -118,31 +121,24 @@ class Relay:
         api = self._engine.client.api
         image, python = self._image_and_python()
         name = f"{self._identity.project}{RELAY_NAME}"
+        config: dict[str, Any] = {
+            "name": name,
+            "entrypoint": [python],
+            "command": ["-I", "-S", "-c", FIRST_PROCESS],
+            "labels": self._identity.labels,
+            "user": _NOBODY,
+            "healthcheck": {"test": ["NONE"]},
+            "host_config": api.create_host_config(
+                network_mode="host",
+                userns_mode="host",  # an engine with user namespaces has no host network otherwise
+                read_only=True,
+                cap_drop=["ALL"],
+                security_opt=["no-new-privileges"],
+                pids_limit=_MAX_PROCESSES,
+            ),
+        }
         try:
-            try:
-                created = api.create_container(
-                    image,
-                    name=name,
-                    entrypoint=[python],
-                    command=["-I", "-S", "-c", FIRST_PROCESS],
-                    labels=self._identity.labels,
-                    user=_NOBODY,
-                    healthcheck={"test": ["NONE"]},
-                    host_config=api.create_host_config(
-                        network_mode="host",
-                        userns_mode="host",  # an engine with user namespaces has no host network otherwise
-                        read_only=True,
-                        cap_drop=["ALL"],
-                        security_opt=["no-new-privileges"],
-                        pids_limit=_MAX_PROCESSES,
-                    ),
-                )
-                container_id = str(created["Id"])
-            except docker.errors.APIError as error:
-                if error.status_code != _CONFLICT:
-                    raise
-                # Another process of this run was first.
-                container_id = str(api.inspect_container(name)["Id"])
+            container_id = self._create_or_find(image, config)
             api.start(container_id)
         except docker.errors.APIError as error:
             raise DockerCIError(
@@ -153,6 +149,21 @@ class Relay:
                 else "set dockerci_reaper_image to an image with python3 that this engine has",
             ) from error
         return container_id
+
+    def _create_or_find(self, image: str, config: dict[str, Any]) -> str:
+        """The container of this run, made by whichever of its processes is first."""
+        api = self._engine.client.api
+        deadline = time.monotonic() + _CREATE_SECONDS
+        while True:
+            try:
+                return str(api.create_container(image, **config)["Id"])
+            except docker.errors.APIError as error:
+                if error.status_code != _CONFLICT or time.monotonic() > deadline:
+                    raise
+            # The engine takes the name first, and has the container a moment later.
+            with contextlib.suppress(docker.errors.NotFound):
+                return str(api.inspect_container(config["name"])["Id"])
+            time.sleep(_NAME_TAKEN_SECONDS)
 
     def _image_and_python(self) -> tuple[str, str]:
         """Of the container. A suite that is not pytest's may have an image without any."""

@@ -143,10 +143,12 @@ def _opened(folder: Path) -> Iterator[Callable[[Trial], Finding]]:
                 project_in(folder / "red", engine) as red,
                 project_in(folder / "green", engine, _GREEN) as green,
             ):
-                plain = {project.root: _plain(project, proxy, path) for project in (red, green)}
+                plain: dict[Path, tuple[dict[str, str], int]] = {}
 
                 def make(trial: Trial) -> Finding:
                     project = green if trial.number % 2 else red
+                    if project.root not in plain:
+                        plain[project.root] = _plain(project, proxy, path)
                     return _faulty(project, proxy, path, trial, *plain[project.root])
 
                 yield make
@@ -156,7 +158,6 @@ def _opened(folder: Path) -> Iterator[Callable[[Trial], Finding]]:
 
 def _plain(project: Project, proxy: Proxy, path: Path) -> tuple[dict[str, str], int]:
     """The verdicts without a fault, and how many bytes the agent says for them."""
-    output_of(project.start("-v"))  # builds, and looks into the image
     proxy.fault = meter = _Meter()
     output = output_of(project.start("-v", DOCKER_HOST=f"unix://{path}"))
     assert output is not None

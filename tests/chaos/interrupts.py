@@ -79,6 +79,6 @@ INTERRUPTS = Family(
     name="interrupts",
     promise="signals at any instant: ended within 7.5 s, never green, nothing left at the end",
     trials=230,  # of which 28 are HUP
-    small=2,
+    small=1,
     opened=_opened,
 )

@@ -123,6 +123,6 @@ KILLS = Family(
     name="kills",
     promise="killed without a word at any instant: nothing left after 5 s, nothing of others touched",
     trials=300,
-    small=2,
+    small=1,
     opened=_opened,
 )

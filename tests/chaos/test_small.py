@@ -22,14 +22,15 @@ from chaos.table import table
 from chaos.trial import Family, Finding, Trial
 from pytest_dockerci.engine.client import Engine
 
-_QUICK = ("faults", "crashes")
+# An engine of its own, and ten runs at once, are for `make test-all` and the command.
+_LONG = ("engine-kills",)
 _SMALL = [
     pytest.param(
         family,
         id=family.name,
         marks=[
             pytest.mark.engine,
-            *([] if family.name in _QUICK else [pytest.mark.soak]),
+            *([pytest.mark.soak] if family.name in _LONG else []),
             pytest.mark.skipif(
                 family.name == "engine-kills" and bool(private_engine.needs()), reason=private_engine.needs()
             ),

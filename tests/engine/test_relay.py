@@ -8,6 +8,7 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +74,28 @@ def send_all(end: socket.socket, data: bytes) -> None:
     """Everything, and that it is all."""
     end.sendall(data)
     end.shutdown(socket.SHUT_WR)
+
+
+def test_processes_of_a_run_share_one_container(engine: Engine, identity: RunIdentity) -> None:
+    """Though they ask for it at once: a name is taken before there is a container of it."""
+    image: Any = IMAGE
+    for _ in range(5):
+        relays = [Relay(engine, identity, lambda: image, "none") for _ in range(8)]
+        begin = threading.Barrier(len(relays))
+
+        def ask(relay: Relay, begin: threading.Barrier = begin) -> tuple[str, int]:
+            begin.wait()
+            return relay.address(7000)
+
+        try:
+            with ThreadPoolExecutor(len(relays)) as pool:
+                assert len(set(pool.map(ask, relays))) == len(relays)
+            assert len({relay._container_id for relay in relays}) == 1
+        finally:
+            for relay in relays:
+                relay.close()
+            left = remove_objects(engine, lambda: list_objects(engine, identity.filters), quiet_seconds=0)
+        assert left == ()
 
 
 def test_each_direction_ends_by_itself(relay: Relay, service: socket.socket) -> None:
