@@ -19,7 +19,7 @@ _READ_BYTES = 1 << 16
 # What is read of an endless stream before the frames get their turn again.
 _MAX_READS = 16
 _STACK_DUMP_SECONDS = 1.0
-_END_MARK_SECONDS = 1.0
+_END_MARK_SECONDS = 5.0
 _DESCRIPTORS_LOST = "it closed or overwrote the file descriptors of the agent"
 
 
