@@ -90,7 +90,13 @@ MORE = (
         args=["-ra", "-W", "ignore::pytest.PytestRemovedIn10Warning"],
         least_tests=1300,
     ),
-    PublicSuite(requirement="tenacity==9.1.2", requirements=["tornado", "typeguard"], least_tests=120),
+    PublicSuite(
+        requirement="tenacity==9.1.2",
+        requirements=["tornado", "typeguard"],
+        # It measures a second to a tenth, and fails by hand too, on a machine that is busy.
+        args=["-ra", "--deselect=tests/test_asyncio.py::TestContextManager::test_sleeps"],
+        least_tests=120,
+    ),
 )
 
 # How many folders lie above rootdir is shown where a file is named that is not below it (differences.md).
