@@ -55,6 +55,19 @@ def test_what_a_green_run_has_to_show(changes: dict[str, object], why: str) -> N
     )
 
 
+@pytest.mark.parametrize("shown", list(itertools.product((True, False), repeat=4)))
+def test_green_needs_all_of_it(shown: tuple[bool, bool, bool, bool]) -> None:
+    """Verdicts, ends, an image of each container, the right one: any that lacks is enough, whatever the others say."""
+    verdicts, ends, images, right_image = shown
+    proof = replace(
+        GREEN,
+        reported=GREEN.reported if verdicts else (0, 1),
+        ended=GREEN.ended if ends else ("container 1",),
+        images=("sha256:a" if right_image else "sha256:b",) * (2 if images else 1),
+    )
+    assert (missing_proof(proof) == "") == all(shown)
+
+
 @pytest.mark.parametrize(
     ("pytest_status", "failure", "has_leftovers", "expected"),
     [
