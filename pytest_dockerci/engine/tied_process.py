@@ -20,11 +20,23 @@ _GRACE_SECONDS = 2.0
 
 def main(folder: str, argv: list[str]) -> int:
     """Run it; the exit code as a shell has it."""
-    program = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    # Ctrl-C and the end of a terminal are for who started this, who then ends it or not.
+    started: list[subprocess.Popen[bytes]] = []
+    asked: list[int] = []
+
+    def hand_on(number: int, _: object) -> None:
+        asked.append(number)
+        for each in started:
+            each.terminate()
+
+    # Before it runs: it would be left behind by a signal that ends this process. Ctrl-C and the end of a terminal
+    # are for who started this, who then ends it or not.
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
-    signal.signal(signal.SIGTERM, lambda *_: program.terminate())
+    signal.signal(signal.SIGTERM, hand_on)
+    program = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    started.append(program)
+    if asked:
+        program.terminate()
     threading.Thread(target=_await_end, args=(program,), daemon=True).start()
     code = program.wait()
     _remove(folder)

@@ -85,6 +85,19 @@ def test_it_ends_as_the_program_does(tmp_path: Path, script: str, code: int) -> 
     assert not folder.exists()
 
 
+@pytest.mark.parametrize(("number", "code"), [("HUP", 7), ("INT", 7), ("TERM", 128 + signal.SIGTERM)])
+def test_a_signal_that_comes_at_once(tmp_path: Path, number: str, code: int) -> None:
+    """The program is never left behind: it is looked after from before it runs."""
+    script = f"kill -{number} $PPID; sleep 0.2; exit 7"
+    for _ in range(5):
+        process = subprocess.Popen(
+            [*ARGV, str(tmp_path / "none"), "sh", "-c", script], stdin=subprocess.PIPE, start_new_session=True
+        )
+        assert process.wait(20) == code
+        assert process.stdin is not None
+        process.stdin.close()
+
+
 def test_ctrl_c_is_for_who_started_it(tmp_path: Path) -> None:
     """The program goes on, and minds signals as any other does; TERM is handed on to it."""
     pid_file = tmp_path / "pid"
