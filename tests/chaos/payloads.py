@@ -1,4 +1,4 @@
-"""Hostile payloads: in what tests print, raise and name, and in what an agent says."""
+"""Hostile payloads: in what tests print, raise and name, in what an agent says, in the files of a container."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from chaos import hostile_payloads
+from chaos.hostile_archives import taken_wrongly
 from chaos.hostile_conversations import believed_wrongly
 from chaos.hostile_payloads import ESCAPED, SECRETS, TRAP
 from chaos.trial import Family, Finding, Trial
@@ -109,6 +110,7 @@ def tried(folder: Path, trial: Trial, count: int) -> Finding:
         "printed, raised, named by tests": _in_a_suite,
         "in the reports of a lying agent": _in_reports,
         "in conversations": believed_wrongly,
+        "in archives of artifacts": taken_wrongly,
     }
     kind = list(kinds)[trial.number % len(kinds)]
     folder.mkdir()
@@ -260,7 +262,7 @@ def _secret_forms() -> list[str]:
 PAYLOADS = Family(
     name="payloads",
     promise="hostile payloads: 0 forged verdicts, 0 imports, 0 files outside, 0 orders to the terminal, 0 secrets",
-    trials=50,
+    trials=60,
     small=0,
     opened=_opened,
 )

@@ -53,7 +53,7 @@ def test_as_promised(family: Family, engine: Engine) -> None:
             assert finding.problems == (), finding
 
 
-@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("number", range(4))
 def test_payloads(tmp_path: Path, number: int) -> None:
     """Some of each kind: the family's own trials are of two thousand."""
     finding = tried(tmp_path / "payloads", Trial(family="payloads", seed=0, number=number), 40)
