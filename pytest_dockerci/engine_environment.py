@@ -40,11 +40,14 @@ def make_environment(
     warm, plan = use_kept(plan, os.environ, progress)
     if warm is not None:
         return cast("Environment", warm)  # it offers as much of it as a run uses
-    # Heavy: only a run that needs them pays for them.
+    # Heavy: only a run that needs them pays for them. Docker's tools answer meanwhile.
+    from pytest_dockerci.engine.tools import Tools  # noqa: PLC0415
+
+    tools = Tools(os.environ)
     from pytest_dockerci.engine.client import connect_engine  # noqa: PLC0415
     from pytest_dockerci.engine.environment import Environment  # noqa: PLC0415
 
-    engine = connect_engine(os.environ, settings.allow)
+    engine = connect_engine(os.environ, settings.allow, tools)
     plan = leave_other_engine(plan, engine.id, is_local=engine.target.is_local)
     if plan.lease is None:
         plan = replace(plan, lease=record_owner(plan.state_dir, run_id, plan.nonce, engine.id))

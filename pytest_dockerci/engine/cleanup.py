@@ -132,7 +132,9 @@ def _remove_passes(
             return ()
         problems = {}
         # The reaper goes when nothing else is left: this process may be killed before that.
-        doomed = [thing for thing in objects if thing.kind != "reaper"] or objects
+        doomed = [thing for thing in objects if thing.kind != "reaper"]
+        if not doomed:
+            doomed, quiet_seconds = objects, 0  # it has been quiet for as long as it has to be
         with ThreadPoolExecutor(max_workers=_PARALLEL) as pool:
             # Deleting a database's volume takes longer than all the rest: nothing else waits for that.
             list(pool.map(lambda thing: _kill(engine, thing), doomed))
@@ -145,8 +147,6 @@ def _remove_passes(
                         problems[thing.key] = problem
         if problems:
             time.sleep(_PAUSE_SECONDS)
-        elif all(thing.kind == "reaper" for thing in doomed):
-            return ()  # nothing else has come for as long as it has to
     return tuple(
         f"{thing}: {problems[thing.key]}" if thing.key in problems else str(thing) for thing in list_them()
     )

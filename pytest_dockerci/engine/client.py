@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_dockerci.engine.command import Commands, Completed
 from pytest_dockerci.engine.endpoint import Endpoint, find_endpoint, require_safe
 from pytest_dockerci.engine.reaching import open_client
+from pytest_dockerci.engine.tools import Tools, dotted, parse_version
 from pytest_dockerci.errors import DockerCIError, EngineUnreachableError
 
 if TYPE_CHECKING:
@@ -19,9 +17,6 @@ if TYPE_CHECKING:
 
 ENGINE_FLOOR = (25, 0)
 API_FLOOR = (1, 44)
-COMPOSE_FLOOR = (2, 24, 4)
-BUILDX_FLOOR = (0, 13)
-_VERSION_TIMEOUT_SECONDS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +85,15 @@ class Engine:
         }
 
 
-def connect_engine(environ: Mapping[str, str], allow: frozenset[str] = frozenset()) -> Engine:
+def connect_engine(
+    environ: Mapping[str, str], allow: frozenset[str] = frozenset(), tools: Tools | None = None
+) -> Engine:
     """The engine that the environment names, after it answered and its tools were found.
 
     Args:
         environ: The host's environment.
         allow: Names of `dockerci_allow`.
+        tools: Docker's tools, asked already.
 
     Raises:
         EngineUnreachableError: It does not answer within 5 s (by ssh 30 s), or it or its tools are too old or
@@ -106,39 +104,35 @@ def connect_engine(environ: Mapping[str, str], allow: frozenset[str] = frozenset
     require_safe(named, allow)
     client, target, tunnel = open_client(named, environ)
     try:
-        return _checked_engine(client, target, tunnel, target.child_environ(environ))
+        return _checked_engine(client, target, tunnel, environ, tools or Tools(environ))
     except BaseException:
         client.close()
         raise
 
 
 def _checked_engine(
-    client: Client, target: Endpoint, tunnel: SshTunnel | None, child_environ: dict[str, str]
+    client: Client, target: Endpoint, tunnel: SshTunnel | None, environ: Mapping[str, str], tools: Tools
 ) -> Engine:
-    commands = Commands(child_environ)
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        compose = pool.submit(_ask_version, commands, ["docker", "compose", "version", "--short"])
-        buildx = pool.submit(_ask_version, commands, ["docker", "buildx", "version"])
-        answer = client.version()
-        version = str(answer["Version"])
-        api_version = parse_version(str(answer["ApiVersion"]))
-        if api_version < API_FLOOR:
-            raise EngineUnreachableError(
-                f"Docker Engine {version} is too old",
-                why=f"{target.shown} speaks API {_dotted(api_version)}; {_dotted(API_FLOOR)} is needed",
-                fix=f"install Docker Engine {ENGINE_FLOOR[0]} or newer",
-            )
-        return Engine(
-            client=client,
-            target=target,
-            tunnel=tunnel,
-            id=str(client.info()["ID"]),
-            child_environ=child_environ,
-            version=version,
-            api_version=api_version,
-            compose_version=_checked("Docker Compose", "docker compose", compose.result(), COMPOSE_FLOOR),
-            buildx_version=_checked("Docker buildx", "docker buildx", buildx.result(), BUILDX_FLOOR),
+    answer = client.version()
+    version = str(answer["Version"])
+    api_version = parse_version(str(answer["ApiVersion"]))
+    if api_version < API_FLOOR:
+        raise EngineUnreachableError(
+            f"Docker Engine {version} is too old",
+            why=f"{target.shown} speaks API {dotted(api_version)}; {dotted(API_FLOOR)} is needed",
+            fix=f"install Docker Engine {ENGINE_FLOOR[0]} or newer",
         )
+    return Engine(
+        client=client,
+        target=target,
+        tunnel=tunnel,
+        id=str(client.info()["ID"]),
+        child_environ=target.child_environ(environ),
+        version=version,
+        api_version=api_version,
+        compose_version=tools.compose_version(),
+        buildx_version=tools.buildx_version(),
+    )
 
 
 def attach_engine(
@@ -167,34 +161,3 @@ def attach_engine(
         compose_version=tuple(compose_version),
         buildx_version=tuple(buildx_version),
     )
-
-
-def parse_version(text: str) -> tuple[int, ...]:
-    """The first dotted number in a text, such as ``github.com/docker/buildx v0.13.1+ds1``; empty if there is none."""
-    match = re.search(r"(?<![\w.])v?(\d+(?:\.\d+)+)", text)
-    return tuple(int(part) for part in match[1].split(".")) if match else ()
-
-
-def _dotted(version: tuple[int, ...]) -> str:
-    return ".".join(map(str, version))
-
-
-def _ask_version(commands: Commands, argv: list[str]) -> Completed:
-    return commands.run(argv, timeout_seconds=_VERSION_TIMEOUT_SECONDS)
-
-
-def _checked(name: str, command: str, completed: Completed, floor: tuple[int, ...]) -> tuple[int, ...]:
-    version = parse_version(completed.stdout)
-    fix = f"install {name} {_dotted(floor)} or newer"
-    if not completed.is_ok or not version:
-        said = (completed.stderr or completed.stdout).strip().splitlines()
-        raise EngineUnreachableError(
-            f"{name} is missing",
-            why=f"`{command} version` failed" + (f": {said[0]}" if said else ""),
-            fix=fix,
-        )
-    if version < floor:
-        raise EngineUnreachableError(
-            f"{name} {_dotted(version)} is too old", why=f"{_dotted(floor)} is needed", fix=fix
-        )
-    return version

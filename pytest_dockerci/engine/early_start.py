@@ -68,7 +68,7 @@ class EarlyStart:
             ]
 
     def finish(self) -> None:
-        """Block until they have been started.
+        """Block until they have been created: what comes next may be created while they start.
 
         Raises:
             ServiceNotReadyError: Compose or the engine refuses.
@@ -77,7 +77,7 @@ class EarlyStart:
             start.result()
 
     def _start(self, stack: Stack, names: Sequence[str], seeds: Mapping[str, str]) -> None:
-        if not self.nets.are_spread():
+        if not self.nets.are_spread(is_strict=self.plan.is_strict):
             return  # later, the main thread says why, and starts them after all or gives up
         model = model_of_early_services(
             self.plan, self.model, self.images.facts, seeds, project=stack.project, services=names

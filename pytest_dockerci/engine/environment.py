@@ -1,23 +1,21 @@
 """What a run needs on the engine: the image, its toolkit, the suite, the services, the test containers.
 
-`Environment.start` reads as the list of steps. Importing this module costs what the ``docker`` SDK
-and PyYAML cost; it is to be imported when a run needs a container, not before.
+`Environment.start` reads as the list of steps. Importing this module costs what the ``docker`` SDK and PyYAML
+cost: only when a run needs a container. What it needs later, or never, is imported there.
 """
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from pytest_dockerci.engine.attached import describe_environment
 from pytest_dockerci.engine.background import Background
 from pytest_dockerci.engine.cleanup import list_objects, remove_objects
 from pytest_dockerci.engine.command import Commands
-from pytest_dockerci.engine.command_container import CommandContainer
 from pytest_dockerci.engine.early_start import EarlyStart
-from pytest_dockerci.engine.environment_plan import EnvironmentPlan
 from pytest_dockerci.engine.events import RunEvents
 from pytest_dockerci.engine.exec_stream import ExecStream, open_exec
 from pytest_dockerci.engine.extra_services import ExtraServices
@@ -28,15 +26,12 @@ from pytest_dockerci.engine.keeper import dismiss_keeper
 from pytest_dockerci.engine.nets import Nets
 from pytest_dockerci.engine.powers import require_allowed
 from pytest_dockerci.engine.project_copies import ProjectCopies
-from pytest_dockerci.engine.python_suite import PythonSuite
 from pytest_dockerci.engine.relay import published_ports
-from pytest_dockerci.engine.report_files import bring_report
 from pytest_dockerci.engine.requirements import parse_requirements
 from pytest_dockerci.engine.run_model import read_resolved, run_model
 from pytest_dockerci.engine.run_stacks import commands_of, model_of_stack, new_stack, volume_prefix
 from pytest_dockerci.engine.seeding import Seeding
 from pytest_dockerci.engine.service import ServiceMap
-from pytest_dockerci.engine.shipper import Shipper
 from pytest_dockerci.engine.stack import Stack
 from pytest_dockerci.engine.stack_images import StackImages
 from pytest_dockerci.engine.stack_model import command_name
@@ -47,14 +42,16 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from pytest_dockerci.engine.client import Engine
+    from pytest_dockerci.engine.command_container import CommandContainer
     from pytest_dockerci.engine.container import TestContainer
+    from pytest_dockerci.engine.environment_plan import EnvironmentPlan
     from pytest_dockerci.engine.image import ImageUnderTest
     from pytest_dockerci.engine.model_cache import ComposeModel
+    from pytest_dockerci.engine.python_suite import PythonSuite
     from pytest_dockerci.engine.readiness import ServiceReadiness
+    from pytest_dockerci.engine.shipper import Shipper
     from pytest_dockerci.last_image import LastImage
     from pytest_dockerci.progress import Progress
-
-__all__ = ["Environment", "EnvironmentPlan"]
 
 _JOIN_SECONDS = 5.0
 _FAST_JOIN_SECONDS = 0.2
@@ -165,6 +162,8 @@ class Environment:
         self._seeding = Seeding(self._engine, self._commands, self._progress, plan.rootdir)
         self._early = self._make_early_start()
         names = [*self._started, *self._tested[1:]]
+        if plan.runs_pytest:
+            self._background.submit(import_module, "pytest_dockerci.engine.python_suite")
         self._build = self._images.bring(names, source.names, self._early.begin)
         self._image_data = require_image(self._engine, self._images.built[plan.service], self._progress)
         self._images.built |= self._seeding.find(
@@ -175,9 +174,11 @@ class Environment:
         """Nothing is there to go on with: `KeptEnvironment` may have something."""
 
     def _bring_suite(self, container_root: PurePosixPath) -> PythonSuite:
-        plan, image_id, cache = self._plan, str(self._image_data["Id"]), self._cache
+        from pytest_dockerci.engine.python_suite import PythonSuite  # noqa: PLC0415 - during the build
+
+        plan, image_id = self._plan, str(self._image_data["Id"])
         suite = PythonSuite(
-            self._engine, self.identity, image_id, plan, container_root=container_root, cache=cache
+            self._engine, self.identity, image_id, plan, container_root=container_root, cache=self._cache
         )
         suite.look(self._model.services[plan.service], self._source.names[0], self._progress)
         prefixes = [volume_prefix(plan, worker) for worker in range(plan.workers)]
@@ -221,11 +222,10 @@ class Environment:
         self._by_project = {project: self._stack(project) for project in self._workers}
 
     def _make_early_start(self) -> EarlyStart:
-        plan = self._plan
         # A kept stack may be there already.
-        may_start = plan.kept is None and self._engine.target.is_local
+        may_start = self._plan.kept is None and self._engine.target.is_local
         return EarlyStart(
-            plan=plan,
+            plan=self._plan,
             nets=self._nets,
             background=self._background,
             stacks=self._stacks,
@@ -238,13 +238,12 @@ class Environment:
         )
 
     def _start_stacks(self) -> None:
-        plan = self._plan
         self._early.finish()
         if self._seeding.missing:
             self._make_seeds(next(iter(self._by_project.values())))
         for project, stack in self._by_project.items():
             stack.write(self._resolved, self._stack_model(project, self._started))
-            held = [command_name(each.service, each.number) for each in commands_of(plan, project)]
+            held = [command_name(each.service, each.number) for each in commands_of(self._plan, project)]
             self._stacks.start(stack, self._workers[project], self._started, held)
             self._command_stack = self._command_stack or stack
 
@@ -313,6 +312,8 @@ class Environment:
         Raises:
             DockerCIError: Compose or the engine refuses to create it.
         """
+        from pytest_dockerci.engine.command_container import CommandContainer  # noqa: PLC0415 - not every run
+
         self._stacks.await_started()
         assert self._command_stack is not None  # noqa: S101 - there is one, or the line above has failed
         service = next(each.service for each in self._plan.commands if each.number == number)
@@ -328,6 +329,8 @@ class Environment:
 
     def describe(self) -> dict[str, Any]:
         """What another process of this run has to know, as plain JSON values."""
+        from pytest_dockerci.engine.attached import describe_environment  # noqa: PLC0415 - not every run
+
         return describe_environment(self, self._engine, self._plan.workers)
 
     def wait_ready(self) -> tuple[ServiceReadiness, ...]:
@@ -342,6 +345,8 @@ class Environment:
     @property
     def shipper(self) -> Shipper:
         """What can push the image under test."""
+        from pytest_dockerci.engine.shipper import Shipper  # noqa: PLC0415 - not every run
+
         return Shipper(self._engine, self._commands, self._source.git, self._plan.rootdir, self._progress)
 
     def watch_over(self, tell: Callable[[DockerCIError], None]) -> None:
@@ -354,6 +359,8 @@ class Environment:
     def _bring_report(self, *, fast: bool) -> None:
         if self._plan.report is None or self._is_reported:
             return
+        from pytest_dockerci.engine.report_files import bring_report  # noqa: PLC0415 - not every run
+
         self._is_reported = True
         root = self.image.container_root if hasattr(self, "image") else PurePosixPath("/")  # then no test ran
         bring_report(self._engine, self.identity, self._plan.report, root, self._progress, fast=fast)

@@ -72,14 +72,20 @@ class Nets:
             self._has_to_pull = not self._reaper.has_image
             self._reaper_start = self._background.submit(self._reaper.start)
 
-    def are_spread(self) -> bool:
-        """Block until the reaper is there; False when it cannot be had, or its image has to be pulled first."""
-        if self._reaper_start is None:
+    def are_spread(self, *, is_strict: bool) -> bool:
+        """Block until objects may be created; False when the reaper cannot be had, or its image has to be pulled first.
+
+        Args:
+            is_strict: The reaper must be known to work.
+        """
+        if self._reaper is None or self._reaper_start is None:
             return True
         if self._has_to_pull:
             return False
         try:
-            self._reaper_start.result(_REAPER_READY_SECONDS)
+            self._reaper.await_begin(_REAPER_READY_SECONDS)
+            if is_strict or self._reaper_start.done():
+                self._reaper_start.result(_REAPER_READY_SECONDS)
         except (FutureTimeoutError, ReaperError):
             return False
         return True

@@ -55,6 +55,7 @@ class Reaper:
         self._progress = progress
         self._connection: Connection | None = None
         self._is_closed = threading.Event()
+        self._is_begun = threading.Event()
 
     @cached_property
     def has_image(self) -> bool:
@@ -80,6 +81,7 @@ class Reaper:
                 "lease_seconds": LEASE_SECONDS,
             }
             self._connection.send(json.dumps(plan).encode("ascii") + b"\n")
+            self._is_begun.set()
             self._await_ready(self._connection, first_bytes)
         except DockerCIError as error:
             raise ReaperError(f"there is no image {self._image}", why=error.why) from error
@@ -88,7 +90,16 @@ class Reaper:
             raise ReaperError(
                 f"its container of {self._image} could not be started", why=str(said)
             ) from error
+        finally:
+            self._is_begun.set()
         threading.Thread(target=self._beat, name="dockerci heartbeat", daemon=True).start()
+
+    def await_begin(self, timeout_seconds: float) -> None:
+        """Block until its container runs and has its plan, or `start` has failed.
+
+        If this host is gone from then on, it removes the run, though it has not seen the engine yet.
+        """
+        self._is_begun.wait(timeout_seconds)
 
     def keep(self, seconds: float) -> None:
         """From now on it waits until no run has used the stack for so long (`renew`), and removes it then."""

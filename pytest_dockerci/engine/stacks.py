@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_dockerci.engine.compose_model import closure
@@ -85,7 +85,7 @@ class Stacks:
         self._ports = ports
         self._stacks: list[Stack] = []
         self._held: list[str] = []
-        self._early: dict[str, frozenset[str]] = {}
+        self._early: dict[str, dict[str, Future[None]]] = {}
         self._workers: dict[str, tuple[int, ...]] = {}
         self._starts: list[Future[None]] = []
         self._started: dict[str, dict[str, None]] = {}
@@ -111,13 +111,16 @@ class Stacks:
         del self._watches[stack.project, name]
 
     def start_early(self, stack: Stack, services: Sequence[str]) -> None:
-        """Start services that depend on nothing, and return when that is done: `start` looks after them later.
+        """Start services that depend on nothing; returns when they are created. `start` looks after them later.
 
         Raises:
-            ServiceNotReadyError: Compose or the engine refuses.
+            ServiceNotReadyError: Compose or the engine refuses to create them.
         """
-        self._early[stack.project] = frozenset(services)
-        self._starting(stack).run(services, timeout_seconds=self._limit_seconds)
+        starting = self._starting(stack)
+        starting.create(services, timeout_seconds=self._limit_seconds)
+        start = self._background.submit(starting.start, timeout_seconds=self._limit_seconds)
+        start.add_done_callback(lambda _: self._events.wake())
+        self._early[stack.project] = dict.fromkeys(services, start)
 
     def start(
         self, stack: Stack, workers: Sequence[int], services: Sequence[str], held: Sequence[str] = ()
@@ -129,13 +132,19 @@ class Stacks:
 
     def _start(self, stack: Stack, services: Sequence[str], held: Sequence[str] = ()) -> None:
         # One that has done its work and ended must not do it again.
-        early = self._early.get(stack.project, frozenset())
+        early = self._early.get(stack.project, {})
         late = [name for name in services if name not in early]
-        run = self._starting(stack).run
-        start = self._background.submit(run, late, timeout_seconds=self._limit_seconds, held=held)
+        start = self._background.submit(self._run, stack, late, held, early)
         # Its end may be what a wait is waiting for, and no container tells of it.
         start.add_done_callback(lambda _: self._events.wake())
         self._starts.append(start)
+
+    def _run(
+        self, stack: Stack, names: Sequence[str], held: Sequence[str], early: Mapping[str, Future[None]]
+    ) -> None:
+        starting = self._starting(stack)
+        starting.create(names, timeout_seconds=self._limit_seconds, held=held, beside=early)
+        starting.start(timeout_seconds=self._limit_seconds)
 
     def _starting(self, stack: Stack) -> Starting:
         waiting = Waiting(self._engine, self._events, self._progress, self._timeout_seconds)

@@ -49,23 +49,35 @@ class Starting:
         self._started_monotonic = time.monotonic()
         self._started: set[str] = set()
         self._settled: set[str] = set()
-        self._starts: dict[str, list[Future[None]]] = {}
+        self._starts: dict[str, Sequence[Future[None]]] = {}
+        self._containers: Mapping[str, Sequence[str]] = {}
+        self._pending: dict[str, Sequence[Dependency]] = {}
 
-    def run(self, names: Sequence[str], *, timeout_seconds: float, held: Sequence[str] = ()) -> None:
-        """Start services; returns when each has been started, or the run is ending.
+    def create(
+        self,
+        names: Sequence[str],
+        *,
+        timeout_seconds: float,
+        held: Sequence[str] = (),
+        beside: Mapping[str, Future[None]] | None = None,
+    ) -> None:
+        """Create the containers of services; `start` starts them.
 
         Args:
             names: The services, with all that they depend on and that does not run yet.
             held: Others whose containers are created, and started by somebody else.
             timeout_seconds: When to give up without a word: those who wait say why. 0 for no limit.
+            beside: Services that are created already, and the end of their start.
 
         Raises:
             CommandError: Compose could not be run.
-            ServiceNotReadyError: Compose or the engine refuses, or a dependency has ended.
+            ServiceNotReadyError: Compose or the engine refuses.
         """
         definitions = self._stack.definitions(names)
-        is_left_to_compose = needs_compose(definitions.values(), self._stack.model)
-        if is_left_to_compose:
+        self._starts = {name: [start] for name, start in (beside or {}).items()}
+        if needs_compose(definitions.values(), self._stack.model):
+            for start in (beside or {}).values():
+                start.result()
             if names:
                 self._require(self._stack.up(names, timeout_seconds=timeout_seconds), names)
             if held:
@@ -73,27 +85,33 @@ class Starting:
             return
         created = [*names, *held]
         self._require(self._stack.create(created, timeout_seconds=timeout_seconds), created)
-        containers = self._stack.container_ids()
-        self._started = {name for name in containers if name not in definitions}
-        needs = {
-            name: tuple(need for need in dependencies(definition) if need.service in containers)
+        self._containers = self._stack.container_ids()
+        self._started = {
+            name for name in self._containers if name not in definitions and name not in self._starts
+        }
+        self._pending = {
+            name: tuple(need for need in dependencies(definition) if need.service in self._containers)
             for name, definition in definitions.items()
         }
+
+    def start(self, *, timeout_seconds: float) -> None:
+        """Start what was created; returns when each has been started, or the run is ending.
+
+        Args:
+            timeout_seconds: As for `create`.
+
+        Raises:
+            ServiceNotReadyError: The engine refuses, or a dependency has ended.
+        """
         with ThreadPoolExecutor(max_workers=_PARALLEL, thread_name_prefix="dockerci start") as pool:
-            self._start_in_order(pool, needs, containers, deadline_after(timeout_seconds))
+            self._start_in_order(pool, deadline_after(timeout_seconds))
 
     def _require(self, completed: Completed, names: Sequence[str]) -> None:
         if not completed.is_ok:
             raise self._stack.failed_to_start(completed, names)
 
-    def _start_in_order(
-        self,
-        pool: ThreadPoolExecutor,
-        needs: Mapping[str, Sequence[Dependency]],
-        containers: Mapping[str, Sequence[str]],
-        deadline_monotonic: float,
-    ) -> None:
-        pending = dict(needs)
+    def _start_in_order(self, pool: ThreadPoolExecutor, deadline_monotonic: float) -> None:
+        pending = self._pending
         while pending or self._starts:
             count = self._events.count
             self._note_started()
@@ -101,7 +119,7 @@ class Starting:
             for name in list(pending):
                 if is_startable(pending[name], frozenset(self._started), frozenset(self._settled)):
                     del pending[name]
-                    ids = containers.get(name, ())
+                    ids = self._containers.get(name, ())
                     self._starts[name] = [pool.submit(self._start, name, each) for each in ids]
             if self._events.is_closed or time.monotonic() > deadline_monotonic:
                 return

@@ -82,7 +82,8 @@ class Project:
 
     def environment(self, **changes: Any) -> Environment:
         """An environment of the project, not started; closed when the test ends."""
-        from pytest_dockerci.engine.environment import Environment, EnvironmentPlan  # noqa: PLC0415
+        from pytest_dockerci.engine.environment import Environment  # noqa: PLC0415
+        from pytest_dockerci.engine.environment_plan import EnvironmentPlan  # noqa: PLC0415
 
         values: dict[str, Any] = {
             "run_id": uuid.uuid4().hex[:8],

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from pytest_dockerci.engine.client import connect_engine, parse_version
+from pytest_dockerci.engine.client import connect_engine
 from pytest_dockerci.engine.endpoint import Endpoint, find_endpoint, require_safe
+from pytest_dockerci.engine.tools import parse_version
 from pytest_dockerci.errors import EngineUnreachableError, SettingsError
 from socket_server import serving
 

@@ -129,9 +129,9 @@ def test_the_reaper_goes_last(engine: Engine, identity: RunIdentity) -> None:
         listings.append(list_objects(engine, identity.filters))
         return listings[-1]
 
-    assert remove_objects(engine, list_them, quiet_seconds=0.5) == ()
+    assert remove_objects(engine, list_them, quiet_seconds=1.5) == ()
     # When it goes, all has been quiet for as long as it has to: there is nothing more to wait for.
-    assert [thing.kind for thing in listings[-1]] == ["reaper"]
+    assert [] not in listings[:-1]
     events = api.events(
         since=began - 1, until=int(time.time()) + 1, decode=True, filters={"event": "destroy"}
     )
