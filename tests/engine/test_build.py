@@ -158,22 +158,22 @@ def test_every_setting_of_a_build_is_honoured(web: Project, monkeypatch: pytest.
     )
     web.write(
         "compose.yaml",
-        """
+        f"""
         services:
-          base: {build: base}
+          base: {{build: base}}
           web:
-            image: shop-test/settings
+            image: {web.root.name}-settings
             build:
               context: src
               dockerfile: ../docker/Web.dockerfile
               target: wanted
-              args: {COLOUR: "gr$$een"}
-              labels: {org.example.mine: "yes"}
+              args: {{COLOUR: "gr$$een"}}
+              labels: {{org.example.mine: "yes"}}
               secrets: [one, two]
-              additional_contexts: {more: ./more, base: "service:base"}
+              additional_contexts: {{more: ./more, base: "service:base"}}
         secrets:
-          one: {file: secret.txt}
-          two: {environment: SHOP_TEST_SECRET}
+          one: {{file: secret.txt}}
+          two: {{environment: SHOP_TEST_SECRET}}
         """,
     )
     monkeypatch.setitem(web.engine.child_environ, "SHOP_TEST_SECRET", "from-environment")
@@ -184,7 +184,7 @@ def test_every_setting_of_a_build_is_honoured(web: Project, monkeypatch: pytest.
         ["context", "further", "from-filefrom-environment", "gr$een", "base"]
     )
     assert web.image_data(environment.image.id)["Config"]["Labels"] == {"org.example.mine": "yes"}
-    assert environment.image.tags[0] == f"shop-test/settings:run-{environment.identity.run_id}"
+    assert environment.image.tags[0] == f"{web.root.name}-settings:run-{environment.identity.run_id}"
 
 
 @pytest.mark.engine
