@@ -253,6 +253,32 @@ def test_services_start_while_the_image_is_built(web: Project) -> None:
     assert environment.services["once"].logs() == "once\n"
 
 
+def test_who_depends_on_an_early_service_starts_after_it(web: Project) -> None:
+    """Though its container is created while that one is still being started."""
+    early = [f"early{number}" for number in range(12)]
+    services = {
+        "web": {"build": ".", "depends_on": ["late"]},
+        "late": {"image": PYTHON_IMAGE, "command": ["sleep", "600"], "init": True, "depends_on": early},
+        # Published ports make a start take longer than the creation of the others.
+        **{
+            name: {
+                "image": PYTHON_IMAGE,
+                "command": ["sleep", "600"],
+                "init": True,
+                "ports": ["80", "81", "82"],
+            }
+            for name in early
+        },
+    }
+    web.write("compose.yaml", json.dumps({"services": services}))
+    environment = web.started()
+    environment._stacks.await_started()
+    ids = environment._stacks._stacks[0].container_ids()
+    inspect = web.engine.client.api.inspect_container
+    started = {name: inspect(ids[name][0])["State"]["StartedAt"] for name in (*early, "late")}
+    assert max(started, key=lambda name: started[name]) == "late"
+
+
 def test_a_service_that_cannot_start_beside_the_build(web: Project) -> None:
     """The error is the same, and comes when the image is there."""
     web.write(
