@@ -69,6 +69,19 @@ def damaged(name: str, why: str) -> DockerCIError:
     )
 
 
+def untold_loss(loss: DockerCIError | None, obituary: str, *, is_idle: bool) -> tuple[str, ...]:
+    """What has to be told of an agent or worker that was replaced, as no test is blamed for it; nothing for most.
+
+    Args:
+        loss: How the agent itself was lost; None where it was its worker.
+        obituary: Which one is gone, and how.
+        is_idle: It had nothing to run.
+    """
+    if not is_idle and not isinstance(loss, ProtocolError):
+        return ()
+    return (obituary if loss is None else f"{loss.what}: {loss.why}",)
+
+
 def no_verdict(name: str, died: wire.WorkerDied | None, output: str) -> DockerCIError:
     """A worker's session has ended, and a test that was asked for has no result.
 

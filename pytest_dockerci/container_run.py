@@ -1,7 +1,6 @@
 """The suite's run in the containers: opens the agents, collects, and gets each test's result.
 
-Knows no Docker (it is given a function that opens a stream) and no terminal. With one worker
-the agent runs ahead of pytest's own loop; with several, `shared_loop` is the loop.
+No Docker, no terminal. With one worker the agent runs ahead of pytest's loop; with several, it is `shared_loop`.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import pytest
 
 from pytest_dockerci.agent import wire
 from pytest_dockerci.byte_stream import ByteStream
-from pytest_dockerci.channel_failure import BeyondReplacementError, beyond_replacement
+from pytest_dockerci.channel_failure import BeyondReplacementError, beyond_replacement, untold_loss
 from pytest_dockerci.collection_difference import require_same
 from pytest_dockerci.errors import AgentLostError, DockerCIError, NotRunError
 from pytest_dockerci.interruption import interrupts_raised
@@ -73,10 +72,10 @@ class ContainerRun:
         self._worker_of: dict[int, int] = {}
         self._taken: set[int] = set()
         self._orphans: list[list[int]] = [[] for _ in names]
-        self._unexplained_deaths = 0
-        self._careful_tests = 0
+        self._unexplained_deaths = self._careful_tests = 0
         self._reported_failure = False
         self._deaths: list[str] = []
+        self._untold: list[str] = []
         self._ended: set[str] = set()
 
     @property
@@ -202,8 +201,7 @@ class ContainerRun:
     def _explain_loss(self, agent: RemoteRun, index: int, error: DockerCIError) -> TestRecord:
         """The record of a test whose agent went away without naming it.
 
-        What the agent had not sent yet went with it (a test that kills every process takes the agent
-        too), so it can have been any of several tests: they are run again, one at a time.
+        What the agent had not sent went with it, so it can have been any of several tests: they run again, one by one.
         """
         if self._broken_off is not None:
             self.failure = self._broken_off
@@ -235,6 +233,7 @@ class ContainerRun:
         if self.workers > 1:
             self._orphans[worker] += agent.take_back()
         self._deaths.append(agent.obituary)
+        self._untold += untold_loss(agent.loss, agent.obituary, is_idle=agent.running is None)
         if agent.loss is not None:
             agent.close()
             agent = self._replacement(worker, agent.loss)
@@ -371,6 +370,7 @@ class ContainerRun:
             due=tuple(self._segment_of),
             reported=frozenset(self._taken),
             ended=frozenset(self._ended),
+            untold=self._untold,
             containers=self._names,
             images=images,
             built=built,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from pytest_dockerci.errors import ExitStatus, UnprovedError
@@ -22,6 +22,7 @@ class Proof:
         due: Container tests that were to be run, by index.
         reported: Those of which a verdict came from the container.
         ended: Names of the containers whose session ended by an end frame with the right counts.
+        untold: Sessions before these that were lost without a test that could be blamed, in words.
         containers: Names of all.
         images: Image ids of the containers, as the engine says.
         built: Id of the image under test.
@@ -30,6 +31,7 @@ class Proof:
     due: Collection[int]
     reported: Collection[int]
     ended: Collection[str]
+    untold: Sequence[str]
     containers: Collection[str]
     images: Collection[str]
     built: str
@@ -40,6 +42,8 @@ def missing_proof(proof: Proof) -> str:
     lacking = sorted(set(proof.due) - set(proof.reported))
     if lacking:
         return f"{len(lacking)} of {len(proof.due)} tests have no verdict from a container"
+    if proof.untold:
+        return f"{proof.untold[0]}; it was replaced, and no test can be blamed for it"
     open_ones = sorted(set(proof.containers) - set(proof.ended))
     if open_ones:
         return f"{', '.join(open_ones[:_MAX_NAMED])} did not say that its session ended"

@@ -14,6 +14,7 @@ GREEN = Proof(
     due=(0, 1, 2),
     reported=(0, 1, 2),
     ended=("container 0", "container 1"),
+    untold=(),
     containers=("container 0", "container 1"),
     images=("sha256:a", "sha256:a"),
     built="sha256:a",
@@ -29,6 +30,10 @@ GREEN = Proof(
         ({"reported": (0, 1, 2, 7)}, ""),
         ({"reported": (0, 2)}, "1 of 3 tests have no verdict from a container"),
         ({"reported": ()}, "3 of 3 tests have no verdict from a container"),
+        (
+            {"untold": ("container 0: it closed its descriptors", "container 1: killed")},
+            "container 0: it closed its descriptors; it was replaced, and no test can be blamed for it",
+        ),
         ({"ended": ("container 0",)}, "container 1 did not say that its session ended"),
         ({"ended": ()}, "container 0, container 1 did not say that its session ended"),
         (
@@ -55,14 +60,15 @@ def test_what_a_green_run_has_to_show(changes: dict[str, object], why: str) -> N
     )
 
 
-@pytest.mark.parametrize("shown", list(itertools.product((True, False), repeat=4)))
-def test_green_needs_all_of_it(shown: tuple[bool, bool, bool, bool]) -> None:
+@pytest.mark.parametrize("shown", list(itertools.product((True, False), repeat=5)))
+def test_green_needs_all_of_it(shown: tuple[bool, bool, bool, bool, bool]) -> None:
     """Verdicts, ends, an image of each container, the right one: any that lacks is enough, whatever the others say."""
-    verdicts, ends, images, right_image = shown
+    verdicts, ends, told, images, right_image = shown
     proof = replace(
         GREEN,
         reported=GREEN.reported if verdicts else (0, 1),
         ended=GREEN.ended if ends else ("container 1",),
+        untold=() if told else ("container 0: killed",),
         images=("sha256:a" if right_image else "sha256:b",) * (2 if images else 1),
     )
     assert (missing_proof(proof) == "") == all(shown)

@@ -105,9 +105,9 @@ class WorkerProcess:
             self.device.flush()
 
     def payloads(self) -> Iterator[bytes]:
-        """The messages that have come."""
+        """The messages that have come; none after one that breaks the protocol."""
         for _ in range(_MAX_READS):
-            if self._frames is None:
+            if self._frames is None or self._broken:
                 return
             data = _read(self._frames)
             if data is None:
@@ -118,7 +118,10 @@ class WorkerProcess:
                 return
             self._decoder.feed(data)
             try:
-                yield from self._decoder.payloads()
+                for payload in self._decoder.payloads():
+                    yield payload
+                    if self._broken:
+                        return
             except wire.WireError as error:
                 self._broken = str(error)
                 return
@@ -126,9 +129,10 @@ class WorkerProcess:
     def observe(self, payload: bytes) -> Optional[wire.Message]:
         """Note what a message says about the worker; None when it is not for the host."""
         try:
-            message = wire.parse_payload(payload)
+            message = self._parse(payload)
         except wire.WireError as error:
             self._broken = str(error)
+            self.finished = None
             return None
         if isinstance(message, wire.Phase):
             self._enter(message.index, message.when)
@@ -141,6 +145,11 @@ class WorkerProcess:
         if isinstance(message, (wire.Passed, wire.Done, wire.Collected)):
             self._enter(-1, "between tests")
         return message
+
+    def _parse(self, payload: bytes) -> wire.Message:
+        if self.finished is not None:
+            raise wire.WireError("it goes on after its end frame")
+        return wire.parse_payload(payload)
 
     def _enter(self, index: int, when: str) -> None:
         self._phase_started = time.monotonic()
@@ -228,7 +237,9 @@ class WorkerProcess:
 
     def has_ended(self) -> bool:
         """True when the worker is gone, or must be taken as gone."""
-        if self._broken or (self._frames is None and self.finished is None):
+        if self._broken:
+            return True
+        if self._frames is None and self.finished is None:
             # It cannot speak any more: a test closed or overwrote its channel.
             return self._process.poll() is not None or self._give_up()
         return self._process.poll() is not None
@@ -237,7 +248,7 @@ class WorkerProcess:
         try:
             self._process.wait(timeout=0.2)
         except subprocess.TimeoutExpired:
-            self._broken = self._broken or _DESCRIPTORS_LOST
+            self._broken = _DESCRIPTORS_LOST
             self.kill()
         return True
 

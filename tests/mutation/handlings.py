@@ -140,7 +140,7 @@ HANDLINGS = (
     Handling(
         row="50",
         fault="a test closes or overwrites every descriptor",
-        test="@tests/agent/test_agent_process.py::test_closed_file_descriptors",
+        test="tests/whole_run/test_crashes.py::test_each_crash_costs_its_own_test",
         changes=(
             (
                 "agent/worker.py",
@@ -148,6 +148,12 @@ HANDLINGS = (
                 "    from .channel import Channel as WorkerChannel\n\n    channel = WorkerChannel(claim",
             ),
         ),
+    ),
+    Handling(
+        row="60",
+        fault="a worker of pytest-xdist is killed",
+        test="tests/whole_run/test_xdist.py::test_a_worker_that_is_killed_while_its_container_works",
+        changes=(("xdist_controller.py", "        self._container_of.pop(worker, None)\n", ""),),
     ),
     Handling(
         row="67",
@@ -252,12 +258,24 @@ HANDLINGS = (
     Handling(
         row="98",
         fault="an agent reports on a test that is not due",
-        test="@tests/chaos/test_small.py::test_payloads[2]",
+        test="tests/whole_run/test_hostile_agent.py",
         changes=(
             (
                 "worker_ledger.py",
                 "if not self._outstanding or index != self._outstanding[0]:",
                 "if not self._outstanding:",
+            ),
+        ),
+    ),
+    Handling(
+        row="98",
+        fault="a worker sends what is no message",
+        test="tests/whole_run/test_hostile_agent.py",
+        changes=(
+            (
+                "agent/worker_process.py",
+                "            self._broken = str(error)\n            self.finished = None\n            return None\n",
+                "            return None\n",
             ),
         ),
     ),

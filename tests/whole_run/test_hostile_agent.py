@@ -1,0 +1,101 @@
+"""A container that lies about its tests, in frames that are as good as the agent's own: nothing of it turns green."""
+
+from __future__ import annotations
+
+import pytest
+
+from variants import soak_after
+from whole_run.project import Project
+
+pytestmark = pytest.mark.engine
+
+# What a test of this suite can reach: the worker's channel, and the pipe of its supervisor to the host.
+CONFTEST = """
+import contextlib, gc, os, struct, sys, zlib
+
+def worker():
+    return next(each for each in gc.get_objects() if type(each).__name__ == "WorkerChannel")
+
+def say(payload):
+    worker().send_payload(payload)
+
+def shout(payload, number):
+    numbers = struct.pack(">III", len(payload), number, zlib.crc32(payload))
+    frame = numbers + struct.pack(">I", zlib.crc32(numbers)) + payload
+    folder = "/proc/%d/fd" % os.getppid()
+    for descriptor in os.listdir(folder):
+        if "pipe" in os.readlink(os.path.join(folder, descriptor)):
+            with contextlib.suppress(OSError), open(os.path.join(folder, descriptor), "wb", buffering=0) as pipe:
+                pipe.write(frame)
+"""
+SUITE = """
+from conftest import say, shout
+def test_lies(): {lie}
+def test_between(): pass
+def test_next(): assert {holds}
+def test_after(): pass
+"""
+PASSED = b'["Passed",{"rows":[[2,1.0,0.0,0.0,0.0]]}]'
+TWICE = b'["Passed",{"rows":[[0,1.0,0.0,0.0,0.0]]}]'
+FINISHED = b'["Finished",{"exit_status":0,"received":4,"reported":4}]'
+# What is said, whether the test of which a lie may speak passes, the exit code, and what the run says of it.
+LIES = (
+    pytest.param(f"say({PASSED!r})", False, 1, "a report on test 2, which was not due", id="a later test"),
+    pytest.param(f"say({TWICE!r})", True, 7, "a report on test 0, which was not due", id="its own twice"),
+    pytest.param(f"[shout({PASSED!r}, n) for n in range(99)]", False, 1, "was due", id="past the supervisor"),
+    pytest.param(f"say({FINISHED!r})", True, 1, "it goes on after its end frame", id="an early end"),
+    pytest.param(
+        'say(b\'["Done",{"index":99}]\')', True, 1, "a report on test 99, which was not due", id="unknown"
+    ),
+    pytest.param(
+        "say(b'\\x80\\x04\\x95cposix\\nsystem\\n.')", True, 1, "a payload is not JSON", id="a pickle"
+    ),
+    pytest.param(
+        'say(b\'["os.system",{"command":"true"}]\')', True, 1, "unknown message 'os.system'", id="a call"
+    ),
+    pytest.param(
+        'say(b\'["Run",{"indices":[2],"then":-1}]\')', True, 1, "is not for the host", id="the host's"
+    ),
+)
+
+
+@pytest.mark.parametrize(("lie", "holds", "exit_code", "why"), soak_after(4, LIES))
+def test_a_lie(project: Project, lie: str, holds: bool, exit_code: int, why: str) -> None:  # noqa: FBT001
+    """The lying test is blamed, or the run is not proved; the others keep their own verdicts."""
+    project.write(tests__conftest_py=CONFTEST, tests__test_lies_py=SUITE.format(lie=lie, holds=holds))
+    outcome = project.run("-v", "-rA")
+    assert outcome.exit_code == exit_code, outcome.output
+    assert outcome.verdicts() == {
+        "tests/test_lies.py::test_lies": "FAILED" if exit_code == 1 else "PASSED",
+        "tests/test_lies.py::test_between": "PASSED",
+        "tests/test_lies.py::test_next": "PASSED" if holds else "FAILED",
+        "tests/test_lies.py::test_after": "PASSED",
+    }, outcome.output
+    assert why in outcome.output
+    assert "Traceback (most recent call last)" not in outcome.output
+
+
+def test_a_worker_that_dies_while_it_has_nothing_to_do(project: Project) -> None:
+    """No test can be blamed, all pass in another worker, and the run is not proved."""
+    project.write(
+        pytest_ini="""
+        [pytest]
+        dockerci_service = web
+        testpaths = tests/test_first.py host tests/test_second.py
+        dockerci_suite = tests
+        """,
+        tests__test_first_py="""
+        import os, threading
+        def test_first(): threading.Timer(0.5, os._exit, (3,)).start()
+        """,
+        host__test_host_py="import time\ndef test_host(): time.sleep(2)\n",
+        tests__test_second_py="def test_second(): pass\n",
+    )
+    outcome = project.run("-v")
+    assert outcome.exit_code == 7, outcome.output
+    assert list(outcome.verdicts().values()) == ["PASSED"] * 3
+    assert (
+        "the run is not proved to be green\n"
+        "  why: container 0: the Python process ended with exit code 3; it was replaced, "
+        "and no test can be blamed for it\n" in outcome.output
+    )
