@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from pytest_dockerci.commands.items import CaseItem, CommandItem
 from pytest_dockerci.items import ContainerItem, ContainerNode
 from pytest_dockerci.listener import Borrower
 from pytest_dockerci.terminal_gate import TerminalGate
@@ -173,6 +172,8 @@ class PdbForHostTests:
         Raises:
             KeyboardInterrupt: It came while a container's test was waited for; pytest has caught it.
         """
+        from pytest_dockerci.commands.items import CaseItem, CommandItem  # noqa: PLC0415 - not every run has a debugger
+
         if not isinstance(node, (ContainerItem, ContainerNode, CommandItem, CaseItem)):
             self._pdb.pytest_exception_interact(node, call, report)
         elif isinstance(call.excinfo.value, KeyboardInterrupt):

@@ -138,6 +138,8 @@ def command_plans(
     commands: Sequence[CommandLine], secret_environ: Mapping[str, str]
 ) -> tuple[CommandContainerPlan, ...]:
     """The containers of commands: nothing of ours is in them, so secrets are part of their environment."""
+    if not commands:
+        return ()
     from pytest_dockerci.engine.stack_model import CommandContainerPlan  # noqa: PLC0415 - as above
 
     return tuple(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_dockerci.errors import DockerCIError, SettingsError
+from pytest_dockerci.push_options import find_push_settings
 from pytest_dockerci.settings import add_options, is_switched_on, read_settings, read_suite
 
 if TYPE_CHECKING:
@@ -86,10 +87,8 @@ def pytest_configure(config: pytest.Config) -> None:
             "--fixtures-per-test looks into test functions, which only the container has\n"
             "  try: --setup-plan, which shows what each test would set up there"
         )
-    from pytest_dockerci.push_settings import read_push_settings  # noqa: PLC0415 - see the module's docstring
-
     try:
-        push = read_push_settings(config)
+        push = find_push_settings(config)
         settings = _settings_of_run(config)
         # What may be pushed is always built, and tested on a stack that nothing else has used.
         run = make_run(config, settings if push is None else replace(settings, keep_expiry_seconds=None))

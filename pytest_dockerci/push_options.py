@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_dockerci.ini_option import IniOption
+
+if TYPE_CHECKING:
+    import pytest
+
+    from pytest_dockerci.push_settings import PushSettings
 
 PUSH_OPTIONS = (
     IniOption(
@@ -35,3 +40,12 @@ def add_push_option(group: Any) -> None:
         dest="dockerci_push",
         help="push the tested image there, if green; default: dockerci_push",
     )
+
+
+def find_push_settings(config: pytest.Config) -> PushSettings | None:
+    """What is to be pushed, as `push_settings.read_push_settings`, which only a run that asks for it loads."""
+    if config.getoption("dockerci_push") is None and not config.getini("dockerci_push"):
+        return None
+    from pytest_dockerci.push_settings import read_push_settings  # noqa: PLC0415 - see above
+
+    return read_push_settings(config)

@@ -1,17 +1,32 @@
-"""A test prints more than memory should hold."""
+"""A test, or a service, prints more than memory should hold."""
 
 from __future__ import annotations
 
+import json
 import resource
 import sys
 
 import pytest
 
-from whole_run.project import Project
+from whole_run.project import PYTHON_IMAGE, Project
 
 pytestmark = [pytest.mark.engine, pytest.mark.soak]
 
 MIB = 1 << 20
+UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
+FLOODING_SERVICE = f"""\
+    depends_on: [db]
+  db:
+    image: {PYTHON_IMAGE}
+    stop_grace_period: 60s
+    command:
+      - python3
+      - -c
+      - |
+        import signal
+        for number in (signal.SIGINT, signal.SIGTERM): signal.signal(number, signal.SIG_IGN)
+        while True: print("x" * 127)
+"""
 
 
 @pytest.mark.parametrize(
@@ -36,7 +51,25 @@ def test_half_a_gibibyte(project: Project, act: str, *, fails: bool) -> None:
     assert quiet.exit_code == 0, quiet.output
     outcome = project.run("-q", "--show-capture=no", "--tb=line")
     after = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    unit = 1 if sys.platform == "darwin" else 1024
     assert outcome.exit_code == int(fails), outcome.output[-3000:]
-    assert (after - before) * unit <= 64 * MIB
+    assert (after - before) * UNIT_BYTES <= 64 * MIB
     assert project.left_on_engine() == []
+
+
+def test_a_service_that_floods_its_log_and_does_not_stop(project: Project) -> None:
+    """The run is green, needs little memory, keeps a limited log, and does not wait for the service's end."""
+    project.write(
+        compose_yaml=(project.root / "compose.yaml").read_text() + FLOODING_SERVICE,
+        tests__test_it_py="import time\ndef test_waits(): time.sleep(4)\n",
+    )
+    quiet = project.run("-q", "-o", "dockerci_start=web")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    assert quiet.exit_code == 0, quiet.output
+    outcome = project.run("-q", "--dockerci-report=report")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    assert outcome.exit_code == 0, outcome.output[-3000:]
+    assert (after - before) * UNIT_BYTES <= 64 * MIB
+    log = project.root / "report" / "logs" / "db.log"
+    assert 1 * MIB < log.stat().st_size <= 129 * MIB
+    phases = json.loads((project.root / "report" / "phases.json").read_text())["phases"]
+    assert sum(each["seconds"] for each in phases if each["name"] == "clean-up") < 60
