@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import NoReturn
 
 from pytest_dockerci.agent import frames, wire
@@ -16,6 +16,10 @@ from pytest_dockerci.errors import DockerCIError
 SILENT_SECONDS = 3 * ALIVE_SECONDS
 # If it sees nothing wrong, the machine may be out of breath. Counted, not measured: this process can have been stopped.
 _MOST_SILENCES = 4
+# Bytes that come all the time and never make a message: what had to begin or end one was lost on the way.
+_MOST_MURMURS = 2
+# A part of a long message on a slow link is a sign of life as well.
+_LARGE_BYTES = 4096
 
 
 class _SilentError(Exception):
@@ -33,6 +37,7 @@ class ChannelReader:
         name: How messages call its container.
         take: Called with the messages of each piece that comes; may raise `wire.WireError` for what may not come.
         output_tail: Gives the end of what the worker has printed.
+        clock: Gives seconds; never goes back.
     """
 
     def __init__(
@@ -42,12 +47,17 @@ class ChannelReader:
         name: str,
         take: Callable[[Iterator[wire.Message]], None],
         output_tail: Callable[[], str],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stream = stream
         self._name = name
         self._take = take
         self._output_tail = output_tail
-        self._noise = ""
+        self._clock = clock
+        self._preamble: frames.PreambleScanner | None = frames.PreambleScanner()
+        self._silences = 0
+        self._murmurs = 0
+        self._heard()
 
     def read(self) -> DockerCIError:
         """Read until nothing more can come; why that is."""
@@ -68,29 +78,53 @@ class ChannelReader:
 
     def _read(self) -> NoReturn:
         decoder = wire.Decoder()
-        preamble: frames.PreambleScanner | None = frames.PreambleScanner()
         while True:
             data = self._next_piece()
             if not data:
-                self._noise = preamble.noise.decode("utf-8", "replace") if preamble is not None else ""
                 raise EOFError
-            if preamble is not None:
-                rest = preamble.feed(data)
+            if self._preamble is not None:
+                rest = self._preamble.feed(data)
                 if rest is None:
                     continue
-                preamble, data = None, rest
+                self._preamble, data = None, rest
             decoder.feed(data)
-            self._take(decoder.messages())
+            self._take(self._noticed(decoder.messages()))
+
+    def _noticed(self, messages: Iterator[wire.Message]) -> Iterator[wire.Message]:
+        for message in messages:
+            self._silences = self._murmurs = 0
+            self._heard()
+            yield message
+
+    def _heard(self) -> None:
+        self._unheard_bytes = 0
+        self._deadline = self._clock() + SILENT_SECONDS
 
     def _next_piece(self) -> bytes:
+        """What comes next; only whole messages, and large pieces of one, put the deadline off.
+
+        Raises:
+            _SilentError: None has come for too long.
+            wire.WireError: Something has, and it is none.
+        """
         trouble = ""
-        silences = 0
-        while not trouble and silences < _MOST_SILENCES:
-            with suppress(TimeoutError):
-                return self._stream.read(SILENT_SECONDS)
-            trouble = self._stream.trouble()
-            silences += 1
-        raise _SilentError(silences * SILENT_SECONDS, trouble)
+        while not trouble and self._silences < _MOST_SILENCES:
+            try:
+                data = self._stream.read(max(0.0, self._deadline - self._clock()))
+            except TimeoutError:  # noqa: PERF203 - what comes in time is the rule
+                self._murmurs = self._murmurs + 1 if self._unheard_bytes else 0
+                if self._murmurs >= _MOST_MURMURS:
+                    raise wire.WireError("bytes come, and make no message") from None
+                trouble = self._stream.trouble()
+                self._silences += 1
+                self._heard()
+            else:
+                self._unheard_bytes += len(data)
+                if self._unheard_bytes >= _LARGE_BYTES:
+                    self._heard()
+                return data
+        raise _SilentError(self._silences * SILENT_SECONDS, trouble)
 
     def _said(self) -> tuple[str, str, str]:
-        return self._noise, self._output_tail(), self._stream.stderr_tail()
+        noise = "" if self._preamble is None else self._preamble.noise.decode("utf-8", "replace")
+        return noise, self._output_tail(), self._stream.stderr_tail()

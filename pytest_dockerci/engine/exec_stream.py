@@ -51,9 +51,10 @@ class ExecStream:
 
         Raises:
             AgentLostError: The engine sent what its API does not allow.
-            TimeoutError: Nothing came in this time.
+            TimeoutError: None came in this time, whatever came on standard error.
         """
-        while piece := self.read_piece(timeout_seconds):
+        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        while piece := self.read_piece(None if deadline is None else max(0.0, deadline - time.monotonic())):
             number, payload = piece
             if number != STDERR:
                 return payload
