@@ -257,3 +257,13 @@ def test_a_worker_whose_supervisor_is_gone_ends_as_it_would() -> None:
         channel.send(wire.Done(index=1))
 
     assert exit_code_of(work) == 9
+
+
+def test_a_worker_that_cannot_read_for_another_reason() -> None:
+    """That is told as what it is."""
+
+    def work(channel: WorkerChannel) -> None:
+        channel.read_descriptor = os.open("/", os.O_RDONLY)
+        channel.receive(wait=True)
+
+    assert exit_code_of(work) == 9
