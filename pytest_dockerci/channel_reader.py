@@ -69,6 +69,8 @@ class ChannelReader:
             return silent(self._name, error.seconds, error.trouble, self._said())
         except wire.WireError as error:
             return damaged(self._name, str(error))
+        except DockerCIError as error:
+            return damaged(self._name, f"{error.what}: {error.why}")
         except Exception as error:  # noqa: BLE001 - whatever it is, pytest must not wait for this channel forever
             return damaged(self._name, f"{type(error).__name__}: {error}")
 

@@ -203,6 +203,13 @@ def test_damage() -> None:
     assert error.what == "container 0: the channel to the agent is damaged"
 
 
+def test_damage_below_the_frames() -> None:
+    """As the engine's side tells it."""
+    _, error = read(Script([AgentLostError("the stream is damaged", why="header 53657276")], []))
+    assert isinstance(error, ProtocolError)
+    assert error.why == "the stream is damaged: header 53657276"
+
+
 def test_a_defect_of_ours_ends_the_channel_too() -> None:
     """Else pytest would wait for it forever."""
     _, error = read(Script([ZeroDivisionError("odd")], []))

@@ -84,13 +84,12 @@ class CommandContainer:
         if not ids:
             raise CommandLostError(f"{self.name} has no container", why="it was removed")
         self._container_id = ids[0]
-        self._demultiplexer = Demultiplexer()
+        self._demultiplexer, self._pieces = Demultiplexer(), []
         try:
             path = f"containers/{self._container_id}/attach?stream=1&stdout=1&stderr=1"
-            self._connection, first = upgrade(self._engine, path, {})
+            self._connection = upgrade(self._engine, path, {})
         except OSError as error:
             raise CommandLostError(f"the output of {self.name} cannot be read", why=str(error)) from error
-        self._pieces = list(self._demultiplexer.feed(first))
         self._start()
 
     def _make_anew(self) -> None:

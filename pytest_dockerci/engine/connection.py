@@ -42,10 +42,16 @@ class Reachable(Protocol):
 
 
 class Connection:
-    """Bytes in both directions over a plain or encrypted socket, from two threads at once."""
+    """Bytes in both directions over a plain or encrypted socket, from two threads at once.
 
-    def __init__(self, plain: socket.socket) -> None:
+    Args:
+        plain: The socket.
+        first_bytes: What has been read of it already; the first that is received.
+    """
+
+    def __init__(self, plain: socket.socket, first_bytes: bytes = b"") -> None:
         self._socket = plain
+        self._first_bytes = first_bytes
         self._is_encrypted = isinstance(plain, ssl.SSLSocket)
         self._send_lock = threading.Lock()
         # OpenSSL's connection objects are not to be entered by two threads at a time.
@@ -63,6 +69,9 @@ class Connection:
         Raises:
             TimeoutError: Nothing came in this time.
         """
+        if self._first_bytes:
+            first, self._first_bytes = self._first_bytes, b""
+            return first
         milliseconds = None if timeout_seconds is None else timeout_seconds * 1000
         while True:
             try:
@@ -102,16 +111,13 @@ class Connection:
         self._socket.close()
 
 
-def upgrade(engine: Reachable, path: str, values: Mapping[str, Any]) -> tuple[Connection, bytes]:
+def upgrade(engine: Reachable, path: str, values: Mapping[str, Any]) -> Connection:
     """Post a request whose connection then carries a container's streams.
 
     Args:
         engine: The engine.
         path: Below the API's version, with its query.
         values: The request's body.
-
-    Returns:
-        The connection, and the bytes of the streams that came with the answer.
 
     Raises:
         OSError: The engine refuses, or hangs up.
@@ -129,7 +135,7 @@ def upgrade(engine: Reachable, path: str, values: Mapping[str, Any]) -> tuple[Co
     except BaseException:
         plain.close()
         raise
-    return Connection(plain), rest
+    return Connection(plain, rest)
 
 
 def ask(

@@ -35,14 +35,13 @@ class ExecStream:
         exec_id: str,
         container_id: str,
         connection: Connection,
-        first_bytes: bytes,
     ) -> None:
         self.exec_id = exec_id
         self.container_id = container_id
         self._engine = engine
         self._connection = connection
         self._demultiplexer = Demultiplexer()
-        self._pieces: list[tuple[int, bytes]] = list(self._demultiplexer.feed(first_bytes))
+        self._pieces: list[tuple[int, bytes]] = []
         self._stderr = bytearray()
         self._breaks = engine.tunnel.breaks if engine.tunnel else 0
 
@@ -168,11 +167,11 @@ def open_exec(
         if status != HTTPStatus.CREATED:
             raise ConnectionError(created)
         exec_id = str(created["Id"])
-        connection, first_bytes = upgrade(engine, f"exec/{exec_id}/start", {"Detach": False, "Tty": False})
+        connection = upgrade(engine, f"exec/{exec_id}/start", {"Detach": False, "Tty": False})
     except OSError as error:
         raise DockerCIError(
             f"no command can be started in container {container_id[:12]}",
             why=str(error),
             fix="it has to run: see its log, and whether something stops it",
         ) from error
-    return ExecStream(engine, exec_id, container_id, connection, first_bytes)
+    return ExecStream(engine, exec_id, container_id, connection)

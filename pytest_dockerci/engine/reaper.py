@@ -73,7 +73,7 @@ class Reaper:
                 pull_image(self._engine, self._image, None, self._progress, service="reaper")
             container_id = self._create()
             path = f"containers/{container_id}/attach?stream=1&stdin=1&stdout=1&stderr=1"
-            self._connection, first_bytes = upgrade(self._engine, path, {})
+            self._connection = upgrade(self._engine, path, {})
             self._engine.client.api.start(container_id)
             plan = {
                 "labels": self._identity.filters["label"],
@@ -82,7 +82,7 @@ class Reaper:
             }
             self._connection.send(json.dumps(plan).encode("ascii") + b"\n")
             self._is_begun.set()
-            self._await_ready(self._connection, first_bytes)
+            self._await_ready(self._connection)
         except DockerCIError as error:
             raise ReaperError(f"there is no image {self._image}", why=error.why) from error
         except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
@@ -149,11 +149,10 @@ class Reaper:
         )
         return str(container["Id"])
 
-    def _await_ready(self, connection: Connection, first_bytes: bytes) -> None:
+    def _await_ready(self, connection: Connection) -> None:
         demultiplexer = Demultiplexer()
         said = {True: b"", False: b""}  # by whether it came on standard error
-        data = first_bytes
-        while True:
+        while data := connection.receive():
             try:
                 for number, payload in demultiplexer.feed(data):
                     said[number == STDERR] += payload
@@ -161,11 +160,9 @@ class Reaper:
                 raise ReaperError("its connection is damaged", why=str(error)) from error
             if _READY in said[False]:
                 return
-            data = connection.receive()
-            if not data:
-                lines = (said[True] + said[False]).decode("utf-8", "replace").strip().splitlines()
-                why = lines[-1] if lines else "it ended without a word"
-                raise ReaperError("its program could not see the engine", why=why)
+        lines = (said[True] + said[False]).decode("utf-8", "replace").strip().splitlines()
+        why = lines[-1] if lines else "it ended without a word"
+        raise ReaperError("its program could not see the engine", why=why)
 
     def _beat(self) -> None:
         with contextlib.suppress(OSError):

@@ -19,9 +19,10 @@ from uuid import uuid4
 import docker.errors
 import pytest
 
+from pytest_dockerci.engine.connection import Connection
 from pytest_dockerci.engine.container import run_in_container
 from pytest_dockerci.engine.endpoint import Endpoint
-from pytest_dockerci.engine.exec_stream import open_exec
+from pytest_dockerci.engine.exec_stream import ExecStream, open_exec
 from pytest_dockerci.errors import AgentLostError, DockerCIError
 
 from .engine_project import PYTHON_IMAGE
@@ -82,6 +83,16 @@ def test_output_that_comes_with_the_header_is_not_lost(engine: Engine, container
         stream = open_exec(engine, container, ["echo", "at once"])
         assert stream.read() == b"at once\n"
         assert stream.read() == b""
+        stream.close()
+
+
+def test_what_comes_with_the_header_may_be_damaged(engine: Engine) -> None:
+    """It is told where the stream is read, as what comes later is."""
+    near, far = socket.socketpair()
+    with far:
+        stream = ExecStream(engine, "exec", "container", Connection(near, b"Server: Docker"))
+        with pytest.raises(AgentLostError, match="the stream from the container is damaged"):
+            stream.read()
         stream.close()
 
 
