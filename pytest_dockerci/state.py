@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from pytest_dockerci.errors import StateError
 from pytest_dockerci.kept_stack import read_kept
 
 _OWNER_FILE = "owner.json"
+# An engine that is busy creates a network seconds after the program that asked for it was killed.
+_SETTLED_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,14 @@ class RunOwner:
         except OSError:
             return True  # held, or a file system that cannot tell
         return False
+
+    @property
+    def is_settled(self) -> bool:
+        """False for so long after the run's start as something that its programs asked for may still come."""
+        try:
+            return time.time() - (self.folder / _OWNER_FILE).stat().st_mtime >= _SETTLED_SECONDS
+        except FileNotFoundError:
+            return True  # somebody else has removed it meanwhile
 
     @property
     def is_abandoned(self) -> bool:
@@ -153,6 +164,15 @@ def take_lease(folder: Path) -> Lease | None:
             pass
         os.close(descriptor)
     return None
+
+
+def empty_run_folder(folder: Path) -> None:
+    """Remove what a run has written down, values of its environment among it, but for whose it was."""
+    for path in folder.glob("*"):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != _OWNER_FILE:
+            path.unlink(missing_ok=True)
 
 
 def find_owners(base: Path, engine_id: str) -> list[RunOwner]:

@@ -20,7 +20,7 @@ from pytest_dockerci.engine.cleanup import KINDS, EngineObject, list_objects, re
 from pytest_dockerci.engine.keeper import dismiss_keeper
 from pytest_dockerci.engine.labels import BUILD_REPOSITORY, CACHE, EMPTY_IMAGE, RUN, RUN_TAG, run_filters
 from pytest_dockerci.engine.seed_inputs import SEED_REPOSITORY
-from pytest_dockerci.state import take_lease
+from pytest_dockerci.state import empty_run_folder, take_lease
 
 if TYPE_CHECKING:
     from pytest_dockerci.engine.client import Engine
@@ -119,7 +119,7 @@ def sweep(engine: Engine, dead_runs: Sequence[RunOwner]) -> Mapping[str, int]:
             continue
         try:
             count = len(list_objects(engine, run_filters(owner.run_id, owner.nonce)))
-            left = remove_run(engine, owner.run_id, owner.nonce, owner.folder)
+            left = remove_run(engine, owner.run_id, owner.nonce, owner.folder, is_settled=owner.is_settled)
         finally:
             lease.release()
         if count and not left:
@@ -127,8 +127,17 @@ def sweep(engine: Engine, dead_runs: Sequence[RunOwner]) -> Mapping[str, int]:
     return found
 
 
-def remove_run(engine: Engine, run_id: str, nonce: str, folder: Path) -> tuple[str, ...]:
+def remove_run(
+    engine: Engine, run_id: str, nonce: str, folder: Path, *, is_settled: bool = True
+) -> tuple[str, ...]:
     """Remove all that a run has on the engine, and its folder; the caller holds its lease.
+
+    Args:
+        engine: The engine.
+        run_id: The run.
+        nonce: Its random number.
+        folder: Its folder.
+        is_settled: Nothing of it can come any more; else it stays written down whose the run was.
 
     Returns:
         What is still there, and why; then the folder stays as well.
@@ -138,5 +147,8 @@ def remove_run(engine: Engine, run_id: str, nonce: str, folder: Path) -> tuple[s
     if not left:
         dismiss_keeper(folder)
         untag_pushes(engine, run_id)
-        shutil.rmtree(folder, ignore_errors=True)
+        if is_settled:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            empty_run_folder(folder)
     return left

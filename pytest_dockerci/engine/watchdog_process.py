@@ -51,14 +51,19 @@ def end_groups(groups: set[int]) -> None:
 
 
 def clean_up(plan: dict[str, Any]) -> None:
-    """Remove the run from the engine and its folder from the host."""
+    """Remove the run from the engine, and its files from the host.
+
+    Whose the run was stays written down: a request that its programs had sent can outlast any wait of ours on an
+    engine that is busy, and the next run looks once more.
+    """
     sys.path[:] = plan["sys_path"]
     # Heavy, and only now needed.
-    import shutil  # noqa: PLC0415
+    from pathlib import Path  # noqa: PLC0415
 
     from pytest_dockerci.engine.cleanup import list_objects, remove_objects  # noqa: PLC0415
     from pytest_dockerci.engine.client import attach_engine  # noqa: PLC0415
     from pytest_dockerci.engine.labels import RunIdentity  # noqa: PLC0415
+    from pytest_dockerci.state import empty_run_folder  # noqa: PLC0415
 
     engine = attach_engine(os.environ, **plan["engine"])
     identity = RunIdentity(**plan["identity"])
@@ -68,7 +73,7 @@ def clean_up(plan: dict[str, Any]) -> None:
     if left:
         sys.stderr.write("\n".join(left) + "\n")
     else:
-        shutil.rmtree(str(plan["run_folder"]), ignore_errors=True)
+        empty_run_folder(Path(plan["run_folder"]))
 
 
 def main() -> None:

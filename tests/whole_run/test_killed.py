@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pytest_dockerci.engine.client import Engine
+from pytest_dockerci.engine.labels import NONCE, RUN
 from whole_run.project import Project, processes_of
 
 pytestmark = pytest.mark.engine
@@ -42,6 +44,8 @@ class KilledRun:
 
     def __init__(self, project: Project, mark: str, *args: str, **environ: str) -> None:
         self._project = project
+        self._earlier: list[Path] = []
+        self._earlier = self.folders()
         self._process = project.start("-s", "-v", *args, **environ)
         self._output: list[str] = []
         self._has_come = threading.Event()
@@ -62,8 +66,9 @@ class KilledRun:
         return folder.name
 
     def folders(self) -> list[Path]:
-        """The folders of the project's runs that were not ended in good order."""
-        return list((self._project.root.parent / "cache" / "pytest-dockerci").glob("*/runs/*"))
+        """The folders of the project's runs, from this one on, that were not ended in good order."""
+        folders = (self._project.root.parent / "cache" / "pytest-dockerci").glob("*/runs/*")
+        return [folder for folder in folders if folder not in self._earlier]
 
     def kill_watchdog(self) -> None:
         """Kill the run's watchdog alone."""
@@ -117,13 +122,13 @@ def await_nothing(project: Project, run: KilledRun, run_id: str) -> None:
     ],
 )
 def test_the_watchdog_alone(project: Project, engine: Engine, phase: str) -> None:
-    """In each phase, Compose's programs and the builder's in flight included; the run's folder goes, too."""
+    """In each phase, Compose's programs and the builder's in flight included; on the host, whose it was stays."""
     project.write(tests__test_slow_py=SLOW_TEST)
     run = KilledRun(project, MARKS[phase])
     run_id = run.run_id
     run.kill()
     await_nothing(project, run, run_id)
-    assert run.folders() == []
+    assert [file.name for folder in run.folders() for file in folder.iterdir()] == ["owner.json"]
 
 
 @pytest.mark.parametrize("phase", [pytest.param("start", marks=pytest.mark.soak), "test"])
@@ -164,6 +169,24 @@ def test_the_next_run(project: Project) -> None:
 
 
 @pytest.mark.soak
+def test_what_comes_late(project: Project, engine: Engine) -> None:
+    """What a killed program had asked a busy engine for, and came after all had been removed, is the next run's."""
+    project.write(tests__test_slow_py=SLOW_TEST, tests__test_quick_py="def test_quick(): pass\n")
+    run = KilledRun(project, MARKS["collect"])
+    run_id, [folder] = run.run_id, run.folders()
+    labels = {RUN: run_id, NONCE: json.loads((folder / "owner.json").read_text())["nonce"]}
+    run.kill()
+    await_nothing(project, run, run_id)
+    for _ in range(2):  # the second comes after a run that has looked once already
+        network = engine.client.networks.create(
+            f"dockerci-{project.root.name}-{run_id}_default", labels=labels
+        )
+        outcome = project.run("tests/test_quick.py")
+        assert outcome.exit_code == 0, outcome.output
+        assert f"run {run_id} was killed; 1 objects that it left are removed" in outcome.output
+        assert network.id not in [each.id for each in engine.client.networks.list()]
+
+
 def test_a_forked_child_does_not_keep_the_nets_waiting(project: Project) -> None:
     """A plugin's process that outlives pytest holds copies of what was open."""
     project.write(
