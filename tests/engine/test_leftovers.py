@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_dockerci.engine.cleanup import EngineObject, list_objects, parse_time, remove_objects
+from pytest_dockerci.engine.cleanup import EngineObject, is_reaper, list_objects, parse_time, remove_objects
 from pytest_dockerci.engine.labels import CACHE, RUN, RunIdentity
 from pytest_dockerci.engine.leftovers import Leftovers, find_leftovers, gc_plan, remove_leftovers
 
@@ -56,6 +56,22 @@ def test_what_is_removed_is_planned(live: frozenset[str], include_caches: bool, 
 def test_the_engines_times_are_read(text: str, seconds: float) -> None:
     """With any number of decimals."""
     assert parse_time(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ({"Names": ["/dockerci-shop-1-reaper"]}, True),
+        ({"Names": ["/other/link", "/dockerci-shop-1-reaper"]}, True),
+        ({"Names": ["/dockerci-shop-1-reaper-1"]}, False),
+        ({"Names": []}, False),
+        ({"Names": None}, False),
+        ({}, False),
+    ],
+)
+def test_which_container_is_the_reaper(data: dict[str, Any], expected: bool) -> None:  # noqa: FBT001
+    """By its name; one that is being removed may have none."""
+    assert is_reaper(data) is expected
 
 
 @pytest.mark.engine

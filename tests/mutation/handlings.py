@@ -140,7 +140,7 @@ HANDLINGS = (
     Handling(
         row="50",
         fault="a test closes or overwrites every descriptor",
-        test="tests/whole_run/test_crashes.py::test_each_crash_costs_its_own_test",
+        test="tests/whole_run/test_crashes.py::test_each_way_to_lose_the_agents_descriptors",
         changes=(
             (
                 "agent/worker.py",

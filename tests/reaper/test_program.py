@@ -142,6 +142,41 @@ def test_a_host_that_speaks_lives(pipe: tuple[int, int]) -> None:
     assert time.monotonic() - began >= 0.8
 
 
+@pytest.mark.parametrize("said", [b"keep 7.500\n", b".keep 7.500\n", b"....", b"x" * 99 + b"\n"])
+def test_a_host_that_leaves_its_stack(pipe: tuple[int, int], said: bytes) -> None:
+    """Its last line says so, whatever signs of life came before; nothing else does."""
+    reading, writing = pipe
+    os.write(writing, said)
+    os.close(writing)
+    assert program.wait_for_end(reading, 60) == ("keep 7.500" if b"keep" in said else "end")
+
+
+def test_the_whole_program_with_a_stack_that_is_kept(tmp_path: Path) -> None:
+    """Removed when its time is up, which begins anew with each run that uses it."""
+    engine = LivingEngine()
+    path = tmp_path / "docker.sock"
+    plan = {"socket": str(path), "labels": LABELS, "lease_seconds": 60}
+    with (
+        serving(path, engine),
+        subprocess.Popen(
+            [sys.executable, "-I", "-S", str(program.__file__)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as process,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(plan).encode() + b"\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"ready\n"
+        process.stdin.write(b"keep 3.000\n")
+        process.stdin.close()
+        for _ in range(4):
+            time.sleep(1)
+            process.send_signal(program.RENEWAL)
+        assert "c1" in engine.things["containers"]
+        assert process.wait(30) == 0
+    assert engine.things == {"containers": [socket.gethostname()], "networks": [], "volumes": []}
+
+
 def test_a_host_that_hangs_up_at_once() -> None:
     """There is nothing to remove, and nobody to tell whose."""
     process = subprocess.run(
