@@ -12,7 +12,8 @@ from whole_run.project import Project
 pytestmark = pytest.mark.engine
 
 
-def test_a_hundred_payloads(project: Project) -> None:
+@pytest.mark.parametrize("args", [[], ["-s"]], ids=["captured", "as it comes"])
+def test_a_hundred_payloads(project: Project, args: list[str]) -> None:
     """What tests print, raise and are called is text, in the terminal, in reports, in files."""
     folder, name = project.root.parent, project.root.name
     chance = random.Random(7)  # noqa: S311 - chance that can be had again
@@ -20,4 +21,4 @@ def test_a_hundred_payloads(project: Project) -> None:
     kept = {
         name: value for name, value in project.environ.items() if name.startswith(("DOCKER", "SSL_", "UV_"))
     }
-    assert list(ran(folder, [], verdicts, host_name=name, **kept)) == []
+    assert list(ran(folder, args, verdicts, host_name=name, **kept)) == []
