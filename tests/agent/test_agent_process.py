@@ -15,6 +15,7 @@ from types import MappingProxyType
 import pytest
 
 from local_environment import LocalStream
+from lost_descriptors import LOSSES
 from pytest_dockerci.agent import frames, wire
 from pytest_dockerci.agent.alive_message import ALIVE_SECONDS
 from pytest_dockerci.agent_program import agent_arguments, bootstrap
@@ -239,18 +240,7 @@ def test_the_limit_is_for_each_phase(agent: Agent) -> None:
     assert words(agent.records(source, timeout_seconds=1.0)) == ["plain pass"] * 6
 
 
-@pytest.mark.parametrize(
-    "closing",
-    [
-        "os.closerange(3, 4096)",
-        "[os.dup2(1, fd) for fd in range(690, 720)]",
-        "os.closerange(0, 4096)",
-        "[os.dup2(os.open('/dev/null', os.O_RDWR), fd) for fd in range(690, 720)]",
-        "[os.dup2(os.open('/dev/urandom', os.O_RDWR), fd) for fd in range(690, 720)]",
-        # what it does next decides how soon the worker finds out
-        "os.closerange(3, 4096); time.sleep(0.5)",
-    ],
-)
+@pytest.mark.parametrize("closing", LOSSES)
 def test_closed_file_descriptors(agent: Agent, closing: str) -> None:
     """A test that closes or overwrites the agent's own descriptors is the one that is told."""
     records = agent.records(f"import os, time\ndef test_it(): {closing}\ndef test_after(): pass\n")

@@ -7,6 +7,8 @@ import json
 import random
 import struct
 import zlib
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -75,6 +77,12 @@ _CODE = (
     f"!!python/object/apply:{TRAP}.boom []",
     f"{{{{ {TRAP} }}}}",
 )
+
+
+def written_outside(folder: Path) -> Iterator[str]:
+    """Files that a payload's path asked for, where such paths lead from a folder."""
+    places = [Path("/"), Path.home(), Path.cwd(), *folder.parents]
+    yield from (f"written: {path}" for place in places for path in place.glob(f"*{ESCAPED}*"))
 
 
 def text(chance: random.Random) -> str:

@@ -228,8 +228,7 @@ def _written(folder: Path, watched: Path) -> Iterator[str]:
     yield from lines[:20]
     if last != "end" or (folder / "imported").exists():
         yield "the trap was imported"
-    places = [Path("/"), Path.home(), Path.cwd(), *folder.parents]
-    yield from (f"written: {path}" for place in places for path in place.glob(f"*{ESCAPED}*"))
+    yield from hostile_payloads.written_outside(folder)
     yield from (f"written: {path}" for path in folder.rglob(f"*{ESCAPED}*"))
 
 

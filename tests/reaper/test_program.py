@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -151,32 +152,6 @@ def test_a_host_that_leaves_its_stack(pipe: tuple[int, int], said: bytes) -> Non
     assert program.wait_for_end(reading, 60) == ("keep 7.500" if b"keep" in said else "end")
 
 
-def test_the_whole_program_with_a_stack_that_is_kept(tmp_path: Path) -> None:
-    """Removed when its time is up, which begins anew with each run that uses it."""
-    engine = LivingEngine()
-    path = tmp_path / "docker.sock"
-    plan = {"socket": str(path), "labels": LABELS, "lease_seconds": 60}
-    with (
-        serving(path, engine),
-        subprocess.Popen(
-            [sys.executable, "-I", "-S", str(program.__file__)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        ) as process,
-    ):
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(json.dumps(plan).encode() + b"\n")
-        process.stdin.flush()
-        assert process.stdout.readline() == b"ready\n"
-        process.stdin.write(b"keep 3.000\n")
-        process.stdin.close()
-        for _ in range(4):
-            time.sleep(1)
-            process.send_signal(program.RENEWAL)
-        assert "c1" in engine.things["containers"]
-        assert process.wait(30) == 0
-    assert engine.things == {"containers": [socket.gethostname()], "networks": [], "volumes": []}
-
-
 def test_a_host_that_hangs_up_at_once() -> None:
     """There is nothing to remove, and nobody to tell whose."""
     process = subprocess.run(
@@ -235,12 +210,11 @@ class LivingEngine:
         return 200, {"Volumes": [{"Name": name} for name in self.things["volumes"]] or None}
 
 
-@pytest.mark.parametrize("ends", [True, False], ids=["hangs up", "falls silent"])
-def test_the_whole_program(tmp_path: Path, *, ends: bool) -> None:
-    """It says that it is ready, does nothing while the host lives, and then removes all but itself."""
-    engine = LivingEngine()
-    path = tmp_path / "docker.sock"
-    plan = {"socket": str(path), "labels": LABELS, "lease_seconds": 60 if ends else 0.5}
+@contextmanager
+def running(folder: Path, engine: LivingEngine, lease_seconds: float) -> Iterator[subprocess.Popen[bytes]]:
+    """The program beside an engine, once it has said that it is ready."""
+    path = folder / "docker.sock"
+    plan = {"socket": str(path), "labels": LABELS, "lease_seconds": lease_seconds}
     with (
         serving(path, engine),
         subprocess.Popen(
@@ -252,6 +226,15 @@ def test_the_whole_program(tmp_path: Path, *, ends: bool) -> None:
         process.stdin.write(json.dumps(plan).encode() + b"\n")
         process.stdin.flush()
         assert process.stdout.readline() == b"ready\n"
+        yield process
+
+
+@pytest.mark.parametrize("ends", [True, False], ids=["hangs up", "falls silent"])
+def test_the_whole_program(tmp_path: Path, *, ends: bool) -> None:
+    """It says that it is ready, does nothing while the host lives, and then removes all but itself."""
+    engine = LivingEngine()
+    with running(tmp_path, engine, 60 if ends else 0.5) as process:
+        assert process.stdin is not None
         filters = json.dumps({"label": LABELS})
         listing = [
             f"GET /containers/json?all=1&filters={filters}",
@@ -272,6 +255,21 @@ def test_the_whole_program(tmp_path: Path, *, ends: bool) -> None:
         "DELETE /volumes/v1?force=1",
         "DELETE /networks/n1",
     ]
+
+
+def test_the_whole_program_with_a_stack_that_is_kept(tmp_path: Path) -> None:
+    """Removed when its time is up, which begins anew with each run that uses it."""
+    engine = LivingEngine()
+    with running(tmp_path, engine, 60) as process:
+        assert process.stdin is not None
+        process.stdin.write(b"keep 3.000\n")
+        process.stdin.close()
+        for _ in range(4):
+            time.sleep(1)
+            process.send_signal(program.RENEWAL)
+        assert "c1" in engine.things["containers"]
+        assert process.wait(30) == 0
+    assert engine.things == {"containers": [socket.gethostname()], "networks": [], "volumes": []}
 
 
 def test_an_answer_that_is_no_json(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import textwrap
 
 import pytest
 
+from lost_descriptors import LOSSES
 from whole_run.project import Project
 
 pytestmark = pytest.mark.engine
@@ -58,26 +59,16 @@ CRASHES = (
 IMPORTS = "import ctypes, locale, os, resource, signal, subprocess, sys, tempfile, threading, time\n"
 
 
-CLOSINGS = (
-    "os.closerange(3, 4096)",
-    "os.closerange(0, 4096)",
-    "os.closerange(3, 4096); time.sleep(0.5)",
-    "[os.dup2(1, fd) for fd in range(690, 720)]",
-    "[os.dup2(os.open('/dev/null', os.O_RDWR), fd) for fd in range(690, 720)]",
-    "[os.dup2(os.open('/dev/urandom', os.O_RDWR), fd) for fd in range(690, 720)]",
-)
-
-
 def test_each_way_to_lose_the_agents_descriptors(project: Project) -> None:
     """The test that closed or overwrote them is told so, whatever the worker did next."""
     body = "".join(
         f"def test_{number}(): {closing}\ndef test_after_{number}(): pass\n"
-        for number, closing in enumerate(CLOSINGS)
+        for number, closing in enumerate(LOSSES)
     )
     project.write(tests__test_crash_py=IMPORTS + body)
     outcome = project.run("-v")
     assert outcome.exit_code == 1
-    for number in range(len(CLOSINGS)):
+    for number in range(len(LOSSES)):
         section = outcome.output.partition(f"_ test_{number} _")[2].partition("\n____")[0]
         assert "it closed or overwrote the file descriptors of the agent" in section, outcome.output
         assert outcome.verdicts()[f"tests/test_crash.py::test_after_{number}"] == "PASSED"

@@ -168,7 +168,6 @@ def test_the_next_run(project: Project) -> None:
     await_nothing(project, neighbour, neighbour_id)
 
 
-@pytest.mark.soak
 def test_what_comes_late(project: Project, engine: Engine) -> None:
     """What a killed program had asked a busy engine for, and came after all had been removed, is the next run's."""
     project.write(tests__test_slow_py=SLOW_TEST, tests__test_quick_py="def test_quick(): pass\n")
@@ -187,6 +186,7 @@ def test_what_comes_late(project: Project, engine: Engine) -> None:
         assert network.id not in [each.id for each in engine.client.networks.list()]
 
 
+@pytest.mark.soak
 def test_a_forked_child_does_not_keep_the_nets_waiting(project: Project) -> None:
     """A plugin's process that outlives pytest holds copies of what was open."""
     project.write(
