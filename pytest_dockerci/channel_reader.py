@@ -55,7 +55,6 @@ class ChannelReader:
         self._output_tail = output_tail
         self._clock = clock
         self._preamble: frames.PreambleScanner | None = frames.PreambleScanner()
-        self._silences = 0
         self._murmurs = 0
         self._heard()
 
@@ -94,11 +93,15 @@ class ChannelReader:
 
     def _noticed(self, messages: Iterator[wire.Message]) -> Iterator[wire.Message]:
         for message in messages:
-            self._silences = self._murmurs = 0
+            self._murmurs = 0
             self._heard()
             yield message
 
     def _heard(self) -> None:
+        self._silences = 0
+        self._wait_anew()
+
+    def _wait_anew(self) -> None:
         self._unheard_bytes = 0
         self._deadline = self._clock() + SILENT_SECONDS
 
@@ -119,7 +122,7 @@ class ChannelReader:
                     raise wire.WireError("bytes come, and make no message") from None
                 trouble = self._stream.trouble()
                 self._silences += 1
-                self._heard()
+                self._wait_anew()
             else:
                 self._unheard_bytes += len(data)
                 if self._unheard_bytes >= _LARGE_BYTES:

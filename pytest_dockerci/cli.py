@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -84,7 +83,7 @@ def _gc(options: argparse.Namespace) -> int:
         find_leftovers,
         gc_plan,
         remove_leftovers,
-        untag_pushes,
+        sweep,
     )
 
     engine = _connect()
@@ -105,10 +104,7 @@ def _gc(options: argparse.Namespace) -> int:
     left = remove_leftovers(engine, things)
     if left:
         raise CleanupError("some objects could not be removed", why="\n".join(left), fix="docker ps --all")
-    for owner in owners.values():
-        if owner.is_abandoned:
-            untag_pushes(engine, owner.run_id)
-            shutil.rmtree(owner.folder, ignore_errors=True)
+    sweep(engine, [owner for owner in owners.values() if owner.is_abandoned])
     return 0
 
 

@@ -132,6 +132,18 @@ def test_a_silence_that_ends_is_forgotten() -> None:
     assert len(taken) == 2
 
 
+def test_parts_of_a_long_message_end_a_silence() -> None:
+    """As whole messages do."""
+    message = wire.Output(stream="stdout", text="x" * 40_000)
+    data = frames.PREAMBLE + wire.Encoder().encode(message)
+    pieces: list[bytes | Exception | None] = []
+    for start in range(0, len(data), 8000):
+        pieces += [SILENCE, SILENCE, data[start : start + 8000]]
+    taken, error = read(Script(pieces, []))
+    assert taken == [message]
+    assert "the connection to the agent ended" in error.what
+
+
 class Murmur(Script):
     """A stream of which a piece comes every four seconds, by a clock of its own."""
 
