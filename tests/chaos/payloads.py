@@ -164,7 +164,9 @@ def ran(
         **environ,
         **{name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ},
         **SECRETS,
-        "PYTHONPATH": os.pathsep.join(str(path) for path in (TESTS, TESTS / "acceptance")),
+        "PYTHONPATH": os.pathsep.join(
+            (str(TESTS), str(TESTS / "acceptance"), os.environ.get("PYTHONPATH", ""))
+        ),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTEST_ADDOPTS": "-p no:hypothesispytest -p no:cacheprovider",
         "DOCKERCI_TEST_CONTAINER_ROOT": str(folder / "image"),

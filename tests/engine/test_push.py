@@ -367,6 +367,7 @@ def _push_past(
     [
         pytest.param("403", 1, id="nobody may push"),
         pytest.param("403", 9, id="the right is lost on the way"),
+        pytest.param("403", 18, id="the right is lost when the image is there"),
         pytest.param(HANG, 4, id="silence"),
     ],
 )

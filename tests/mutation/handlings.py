@@ -227,6 +227,7 @@ HANDLINGS = (
         test="tests/engine/test_push.py::test_an_image_that_somebody_puts_under_the_runs_tag_gets_no_final_tag",
         needs_registry=True,
         changes=(
+            ("engine/pushed_image.py", "if sent and manifest.digest != sent:", "if False:"),
             (
                 "engine/push.py",
                 "config_digest = require_tested(registry, manifest, plan.image_id)",
@@ -306,6 +307,7 @@ HANDLINGS = (
         row="102",
         fault="forty secrets",
         test="tests/whole_run/test_secrets.py",
+        needs_registry=True,
         changes=(
             ("masking.py", "return self._pattern.sub(HIDDEN, text) if self.values else text", "return text"),
         ),
