@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from pytest_dockerci.coverage_request import find_coverage
-from pytest_dockerci.kept_use import leave_other_engine, use_kept
+from pytest_dockerci.kept_use import EARLY_AGENTS, leave_other_engine, use_kept
 from pytest_dockerci.last_image import last_image
 from pytest_dockerci.masking import MIN_CHARACTERS, know
 from pytest_dockerci.report_folder import ARTIFACTS_FOLDER, LOGS_FOLDER
@@ -124,6 +124,7 @@ def plan_environment(
         last_image=last,
         extra_services=extra_services,
         keep_expiry_seconds=settings.keep_expiry_seconds,
+        early_agents=config.stash.get(EARLY_AGENTS, None),
         report=None
         if settings.report.folder is None
         else ReportRequest(

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import pytest
 
 from pytest_dockerci.kept_stack import END_COMMAND, describe_seconds, find_kept, read_kept
 from pytest_dockerci.state import take_lease
 
 if TYPE_CHECKING:
+    from pytest_dockerci.engine.early_agents import EarlyAgents
     from pytest_dockerci.engine.environment_plan import EnvironmentPlan
     from pytest_dockerci.engine.warm_environment import WarmEnvironment
     from pytest_dockerci.kept_stack import KeptStack
     from pytest_dockerci.progress import Progress
+
+EARLY_AGENTS: pytest.StashKey[EarlyAgents] = pytest.StashKey()
+
+
+def start_early_agents(config: pytest.Config) -> None:
+    """Start the agents of the stack that the project keeps, where it looks as if this run would use it."""
+    option = config.known_args_namespace
+    is_distributed = getattr(option, "numprocesses", None) or getattr(option, "tx", None)
+    if not option.dockerci_keep or option.collectonly or is_distributed or hasattr(config, "workerinput"):
+        return
+    from pytest_dockerci.engine.early_agents import EarlyAgents  # noqa: PLC0415 - few runs keep stacks
+
+    config.stash[EARLY_AGENTS] = agents = EarlyAgents(os.environ, config.rootpath)
+    config.add_cleanup(agents.drop)
 
 
 def use_kept(
@@ -29,6 +47,15 @@ def use_kept(
     Returns:
         The environment, or None; and the plan, with a stack to go on with and its lease where there is one.
     """
+    found, plan = _use_kept(plan, environ, progress)
+    if found is None and plan.early_agents is not None:
+        plan.early_agents.drop()
+    return found, plan
+
+
+def _use_kept(
+    plan: EnvironmentPlan, environ: Mapping[str, str], progress: Progress
+) -> tuple[WarmEnvironment | None, EnvironmentPlan]:
     if plan.keep_expiry_seconds is not None and (plan.extra_services or plan.commands):
         progress.notice(
             "dockerci: with pytest_dockerci_extra_services, or commands, no stack is kept, or used"
@@ -50,7 +77,8 @@ def use_kept(
 def _use(
     plan: EnvironmentPlan, kept: KeptStack, environ: Mapping[str, str], progress: Progress
 ) -> tuple[WarmEnvironment | None, EnvironmentPlan]:
-    lease = take_lease(kept.folder)
+    early = plan.early_agents
+    lease = take_lease(kept.folder) if early is None else early.take_lease(kept.folder)
     if lease is None:
         by = f" by process {kept.user}" if kept.user else ""
         progress.notice(f"dockerci: the kept stack is in use{by}; this run starts its own, and removes it")

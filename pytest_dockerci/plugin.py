@@ -60,7 +60,9 @@ def pytest_load_initial_conftests(
     from pytest_dockerci.container_configuration import drop_container_filters  # noqa: PLC0415
     from pytest_dockerci.container_options import take_container_options, take_unknown_options  # noqa: PLC0415
     from pytest_dockerci.host_collection import hide_conftests  # noqa: PLC0415
+    from pytest_dockerci.kept_use import start_early_agents  # noqa: PLC0415
 
+    start_early_agents(early_config)
     try:
         suite, host_suite = read_suite(early_config)
     except SettingsError as error:

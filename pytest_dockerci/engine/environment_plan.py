@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_dockerci.engine.labels import RunIdentity, folder_name
 
 if TYPE_CHECKING:
+    from pytest_dockerci.engine.early_agents import EarlyAgents
     from pytest_dockerci.engine.stack_model import CommandContainerPlan
     from pytest_dockerci.kept_stack import KeptStack
     from pytest_dockerci.last_image import LastImage
@@ -77,6 +78,7 @@ class EnvironmentPlan:
         is_strict: Without a reaper the run does not go on.
         keep_expiry_seconds: How long after its last use the stack is kept; None where the run removes it.
         kept: A kept stack to go on with; `lease` is that one's.
+        early_agents: Agents of a kept stack that run already; None for none.
         report: What to bring back before the run is removed; None for nothing.
     """
 
@@ -118,6 +120,7 @@ class EnvironmentPlan:
     report: ReportRequest | None = None
     keep_expiry_seconds: float | None = None
     kept: KeptStack | None = None
+    early_agents: EarlyAgents | None = None
 
     @property
     def identity(self) -> RunIdentity:

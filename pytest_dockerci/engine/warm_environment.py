@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_dockerci.engine.background import Background
 from pytest_dockerci.engine.container import TestContainer
-from pytest_dockerci.engine.exec_stream import ExecStream, open_exec
+from pytest_dockerci.engine.exec_stream import open_exec
 from pytest_dockerci.engine.keeper import ensure_keeper
 from pytest_dockerci.engine.kept_facts import KeptFacts, image_as_json
 from pytest_dockerci.engine.renewal import Renewal
@@ -28,6 +28,7 @@ from pytest_dockerci.kept_stack import describe_kept, describe_left
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from pytest_dockerci.byte_stream import ByteStream
     from pytest_dockerci.engine.environment_plan import EnvironmentPlan
     from pytest_dockerci.engine.image import ImageUnderTest
     from pytest_dockerci.engine.kept_environment import KeptEnvironment
@@ -124,12 +125,17 @@ class WarmEnvironment:
         """The test container of a worker."""
         return TestContainer(self._engine, *self._facts.tests[worker])
 
-    def exec_python(self, worker: int, args: Sequence[str]) -> ExecStream:
-        """As `Environment.exec_python`."""
+    def exec_python(self, worker: int, args: Sequence[str]) -> ByteStream:
+        """As `Environment.exec_python`; the first agent of each worker may run already."""
+        container_id = self._facts.tests[worker][0]
+        early = self._plan.early_agents
+        stream = None if early is None else early.take(container_id)
+        if stream is not None:
+            return stream
         assert self.image.python is not None  # noqa: S101 - only suites of pytest are kept
         return open_exec(
             self._engine,
-            self._facts.tests[worker][0],
+            container_id,
             [self.image.python.executable, *args],
             workdir=self.image.container_root,
         )
@@ -193,6 +199,8 @@ class WarmEnvironment:
         if self._is_over.is_set():
             return ()
         self._is_over.set()
+        if self._plan.early_agents is not None:
+            self._plan.early_agents.hang_up()
         if self._plan.report is not None or self._has_changed:
             return self._whole().close(fast=fast)
         with self._lock:

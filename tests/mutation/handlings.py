@@ -19,6 +19,7 @@ from pathlib import Path
 
 _TREE = Path(__file__).parents[2]
 _LIMIT_SECONDS = 600.0
+_SHOWN_CHARACTERS = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -391,8 +392,8 @@ def _is_green(copy: Path, handling: Handling, environ: dict[str, str], *, is_tak
             # The copy comes before the installed package, in the processes that the tests start too.
             env={**os.environ, **environ, "PYTHONPATH": str(copy), "DOCKERCI_TEST_REQUIRE_ENGINE": "1"},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             timeout=_LIMIT_SECONDS,
             check=False,
         )
@@ -401,6 +402,8 @@ def _is_green(copy: Path, handling: Handling, environ: dict[str, str], *, is_tak
     finally:
         for path, text in originals.items():
             path.write_text(text)
+    if process.returncode and not is_taken_out:
+        sys.stderr.write(process.stdout.decode("utf-8", "backslashreplace")[-_SHOWN_CHARACTERS:])
     return process.returncode == 0
 
 

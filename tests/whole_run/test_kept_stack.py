@@ -136,6 +136,39 @@ def test_the_next_run_uses_the_stack(kept: Project, engine: Engine) -> None:
     assert not log.exists()
 
 
+def test_the_agent_of_a_kept_stack_starts_early(kept: Project, engine: Engine) -> None:
+    """It is there before pytest has loaded the project; where the run comes to nothing, it goes, and the lock."""
+    seen = kept.root.parent / "seen"
+    kept.write(
+        conftest_py=f"""\
+            import docker, time
+            def pytest_configure(config):
+                client, deadline = docker.from_env(), time.monotonic() + 10
+                for container in client.containers.list(filters={{"name": "{kept.root.name}.*-web-test-0"}}):
+                    while "supervisor" not in str(container.top()) and time.monotonic() < deadline:
+                        time.sleep(0.05)
+                    with open("{seen}", "a") as file:
+                        print("supervisor" in str(container.top()), file=file)
+                client.close()
+            """
+    )
+    assert kept.run().exit_code == 0
+    warm = kept.run()
+    assert warm.exit_code == 0, warm.output
+    assert USED in warm.output
+    assert seen.read_text() == "True\n"
+
+    assert kept.run("-o", "dockerci_stack=nonsense").exit_code == 4
+    container = engine.client.containers.get(containers(kept, engine)["web-test-0"])
+    deadline = time.monotonic() + 10
+    while "supervisor" in str(container.top()):
+        assert time.monotonic() < deadline, container.top()
+        time.sleep(0.05)
+    again = kept.run("-o", "dockerci_env=NEW=1")
+    assert "not all of the kept stack can be used: settings or Compose files have changed" in again.output
+    assert again.exit_code == 0, again.output
+
+
 @pytest.mark.soak
 def test_what_has_changed_is_made_anew(kept: Project, engine: Engine) -> None:
     """A removed test, a setting or the image: the container under test; a service's definition: the stack."""
