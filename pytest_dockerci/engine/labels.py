@@ -59,6 +59,11 @@ def run_filters(run_id: str, nonce: str) -> dict[str, list[str]]:
     return {"label": [f"{RUN}={run_id}", f"{NONCE}={nonce}"]}
 
 
+def is_called_after(name: str, run_id: str) -> bool:
+    """True for a name that begins as those of a run's objects do."""
+    return re.match(f"{PROJECT_PREFIX}.+-{re.escape(docker_name(run_id))}[-_]", name) is not None
+
+
 def docker_name(text: str) -> str:
     """The text as far as Compose allows it in a project's name: lower case, digits, dashes, underscores."""
     return re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-_") or "project"

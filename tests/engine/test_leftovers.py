@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import time
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_dockerci.engine.cleanup import EngineObject, is_reaper, list_objects, parse_time, remove_objects
 from pytest_dockerci.engine.labels import CACHE, RUN, RunIdentity
-from pytest_dockerci.engine.leftovers import Leftovers, find_leftovers, gc_plan, remove_leftovers
+from pytest_dockerci.engine.leftovers import (
+    Leftovers,
+    find_leftovers,
+    gc_plan,
+    remove_leftovers,
+    remove_run,
+)
 
 from .engine_project import PYTHON_IMAGE
 
@@ -120,6 +127,25 @@ def test_removal_does_not_touch_another_run_with_the_same_id(engine: Engine, ide
     assert remove_objects(engine, lambda: list_objects(engine, identity.filters), quiet_seconds=0) == ()
     assert engine.client.api.inspect_volume(name)["Name"] == name
     engine.client.api.remove_volume(name)
+
+
+@pytest.mark.engine
+def test_a_volume_that_has_lost_its_labels(engine: Engine, identity: RunIdentity, tmp_path: Path) -> None:
+    """An engine that is killed when it makes one knows its name afterwards; what has labels is somebody's."""
+    api = engine.client.api
+    mine = (f"{identity.project}_data", f"{identity.project}-0-suite-0")
+    others = (f"{identity.project}x", f"x{identity.project}_data")
+    for name in (*mine, *others):
+        api.create_volume(name)
+    labelled = f"{identity.project}_labelled"
+    api.create_volume(labelled, labels={"com.example.of": "somebody"})
+    try:
+        assert remove_run(engine, identity.run_id, identity.nonce, tmp_path / "run") == ()
+        left = {data["Name"] for data in api.volumes(filters={"name": identity.project})["Volumes"]}
+        assert left == {*others, labelled}
+    finally:
+        for name in (*others, labelled):
+            api.remove_volume(name)
 
 
 @pytest.mark.engine
