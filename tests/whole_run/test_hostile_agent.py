@@ -85,10 +85,19 @@ def test_a_worker_that_dies_while_it_has_nothing_to_do(project: Project) -> None
         dockerci_suite = tests
         """,
         tests__test_first_py="""
-        import os, threading
-        def test_first(): threading.Timer(0.5, os._exit, (3,)).start()
+        import os, pathlib, threading, time
+        def die_when_asked():
+            while not pathlib.Path("/tmp/die").exists():
+                time.sleep(0.05)
+            os._exit(3)
+        def test_first(): threading.Thread(target=die_when_asked, daemon=True).start()
         """,
-        host__test_host_py="import time\ndef test_host(): time.sleep(2)\n",
+        host__test_host_py="""
+        import time
+        def test_host(dockerci_container):
+            dockerci_container.exec(["touch", "/tmp/die"])
+            time.sleep(2)
+        """,
         tests__test_second_py="def test_second(): pass\n",
     )
     outcome = project.run("-v")
