@@ -72,6 +72,8 @@ class Supervisor:
                     self._serve_worker(self._worker)
         except (EOFError, BrokenPipeError):
             pass  # the host is gone: there is nobody to tell
+        except wire.WireError as error:
+            raise SystemExit("dockerci: what comes from the host is damaged: %s" % error) from None
         finally:
             if self._worker is not None:
                 self._worker.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -341,6 +342,20 @@ def test_a_host_that_hangs_up(agent: Agent) -> None:
     assert all(is_running(pid) for pid in processes)
     agent.run.close()
     until(lambda: not any(is_running(pid) for pid in processes))
+
+
+def test_a_host_whose_words_are_damaged() -> None:
+    """The agent says so and ends; what its own program looks like inside helps nobody."""
+    completed = subprocess.run(
+        [sys.executable, *agent_arguments()],
+        input=bootstrap() + wire.Encoder().frame(b"x")[:-1] + b"y",
+        capture_output=True,
+        timeout=WAIT_SECONDS,
+        check=False,
+    )
+    assert completed.returncode == 1
+    why = "frame 0 is damaged: its checksum does not match"
+    assert completed.stderr.decode() == f"dockerci: what comes from the host is damaged: {why}\n"
 
 
 @pytest.mark.soak

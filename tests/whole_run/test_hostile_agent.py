@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from variants import soak_after
@@ -23,7 +25,7 @@ def shout(payload, number):
     numbers = struct.pack(">III", len(payload), number, zlib.crc32(payload))
     frame = numbers + struct.pack(">I", zlib.crc32(numbers)) + payload
     folder = "/proc/%d/fd" % os.getppid()
-    for descriptor in set(os.listdir(folder)) - {"2"}:  # what comes there is shown, among the verdicts
+    for descriptor in os.listdir(folder):
         if "pipe" in os.readlink(os.path.join(folder, descriptor)):
             with contextlib.suppress(OSError), open(os.path.join(folder, descriptor), "wb", buffering=0) as pipe:
                 pipe.write(frame)
@@ -63,9 +65,11 @@ LIES = (
 def test_a_lie(project: Project, lie: str, holds: bool, exit_code: int, why: str) -> None:  # noqa: FBT001
     """The lying test is blamed, or the run is not proved; the others keep their own verdicts."""
     project.write(tests__conftest_py=CONFTEST, tests__test_lies_py=SUITE.format(lie=lie, holds=holds))
-    outcome = project.run("-v", "-rA")
+    outcome = project.run("-rA")
     assert outcome.exit_code == exit_code, outcome.output
-    assert outcome.verdicts() == {
+    # What a lie prints comes among the dots.
+    summed_up = re.findall(r"^(PASSED|FAILED) (\S+)", outcome.output, re.MULTILINE)
+    assert {name: verdict for verdict, name in summed_up} == {
         "tests/test_lies.py::test_lies": "FAILED" if exit_code == 1 else "PASSED",
         "tests/test_lies.py::test_between": "PASSED",
         "tests/test_lies.py::test_next": "PASSED" if holds else "FAILED",
