@@ -151,6 +151,7 @@ def test_rows_that_come_in_parts() -> None:
         ([row(markers=[[1, [], {}]])], "node 0.markers[0][0]"),
         ([row(markers=[["a", [], []]])], "node 0.markers[0][2]"),
         ([row(location=["a", "1", "b"])], "node 0.location[1]"),
+        ([row(location=["a", 1.5, "b"])], "node 0.location[1]"),
         ([row(location=[1, 1, "b"])], "node 0.location[0]"),
         ([row(location=["a", 1, None])], "node 0.location[2]"),
         ([row(originalname=1)], "node 0.originalname"),

@@ -51,6 +51,11 @@ def test_what_is_removed_is_planned(live: frozenset[str], include_caches: bool, 
     assert " ".join(str(thing.name) for thing in plan) == names
 
 
+def test_what_is_planned_where_nothing_is_said() -> None:
+    """No run lives that nobody names, and caches are asked for."""
+    assert " ".join(thing.name for thing in gc_plan(LEFTOVERS)) == "a c b"
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
