@@ -20,7 +20,7 @@ def is_running(pid: int) -> bool:
     """The process is there and no zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the second one while it is read
         return False
 
 
