@@ -17,6 +17,7 @@ import pytest
 
 from local_environment import LocalStream
 from lost_descriptors import LOSSES
+from process_state import is_running
 from pytest_dockerci.agent import frames, wire
 from pytest_dockerci.agent.alive_message import ALIVE_SECONDS
 from pytest_dockerci.agent_program import agent_arguments, bootstrap
@@ -127,14 +128,6 @@ def until(is_true: Callable[[], bool]) -> None:
     while not is_true():
         assert time.monotonic() < deadline, "it did not become true"
         time.sleep(0.02)
-
-
-def is_running(pid: int) -> bool:
-    """True for a process that is there and no zombie."""
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def words(records: list[TestRecord]) -> list[str]:

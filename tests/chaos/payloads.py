@@ -164,8 +164,9 @@ def ran(
         **environ,
         **{name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ},
         **SECRETS,
+        # What is judged may be another tree's package than the installed one.
         "PYTHONPATH": os.pathsep.join(
-            (str(TESTS), str(TESTS / "acceptance"), os.environ.get("PYTHONPATH", ""))
+            [str(TESTS), str(TESTS / "acceptance"), *filter(None, [os.environ.get("PYTHONPATH")])]
         ),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTEST_ADDOPTS": "-p no:hypothesispytest -p no:cacheprovider",

@@ -11,19 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from process_state import is_running
 from pytest_dockerci.engine.command import Commands, mask_secrets, masked_command
 from pytest_dockerci.errors import CommandError
 
 PYTHON = [sys.executable, "-u", "-c"]
-
-
-def is_alive(pid: int) -> bool:
-    """The process exists and is no zombie."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):  # the second one while it is read
-        return False
-    return state != "Z"
 
 
 def test_a_command_gives_both_streams_and_its_exit_code(tmp_path: Path) -> None:
@@ -54,7 +46,7 @@ def test_a_command_is_killed_with_its_children_at_its_limit() -> None:
     completed = Commands(os.environ).run([*PYTHON, program], timeout_seconds=1.0)
     assert completed.timed_out
     assert time.monotonic() - started < 10
-    assert not is_alive(int(completed.stdout))
+    assert not is_running(int(completed.stdout))
 
 
 def test_kill_all_ends_what_runs_and_starts_nothing_more() -> None:

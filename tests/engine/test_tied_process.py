@@ -11,17 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from process_state import is_running
 from pytest_dockerci.engine import tied_process
 
 ARGV = [sys.executable, "-I", "-S", tied_process.__file__]
-
-
-def is_running(pid: int) -> bool:
-    """The process is there and no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):  # the second one while it is read
-        return False
 
 
 def await_file(path: Path) -> str:
