@@ -24,7 +24,7 @@ from pytest_dockerci.lazy_stream import LazyStream
 from pytest_dockerci.listener import Listener
 from pytest_dockerci.paths import PathMap
 from pytest_dockerci.remote_run import RemoteRun
-from pytest_dockerci.segments import split_at_host_tests
+from pytest_dockerci.segments import PlannedTest, planned_tests
 from pytest_dockerci.verdict import Proof
 from pytest_dockerci.worker_death import lost_in
 from pytest_dockerci.worker_ledger import Collection, TestRecord
@@ -67,8 +67,7 @@ class ContainerRun:
         self.limits: dict[int, tuple[float, bool]] = {}  # seconds, and whether for the call alone, by index
         self._agents: list[RemoteRun] = [self._new_agent(worker) for worker in range(len(names))]
         self._collection: Collection | None = None
-        self._segment_of: dict[int, Sequence[int]] = {}
-        self._then_of: dict[int, int] = {}
+        self._planned: dict[int, PlannedTest] = {}
         self._worker_of: dict[int, int] = {}
         self._taken: set[int] = set()
         self._orphans: list[list[int]] = [[] for _ in names]
@@ -120,10 +119,7 @@ class ContainerRun:
 
     def plan(self, items: Sequence[pytest.Item]) -> None:
         """Note the final order of the run: the agent runs ahead up to the next host test, never past it."""
-        for segment, then in split_at_host_tests(items):
-            for position, index in enumerate(segment):
-                self._segment_of[index] = segment[position:]
-                self._then_of[index] = then
+        self._planned.update(planned_tests(items))
 
     def plan_next(self, item: ContainerItem, following: pytest.Item | None) -> None:
         """Note what somebody else's loop runs after a test: the agent is asked for this test, and no more."""
@@ -132,8 +128,7 @@ class ContainerRun:
         then = wire.THEN_END if following is None else wire.THEN_SESSION
         if isinstance(following, ContainerItem) and following.index is not None:
             then = following.index
-        self._segment_of[item.index] = [item.index]
-        self._then_of[item.index] = then
+        self._planned[item.index] = PlannedTest([item.index], 0, then)
 
     def record(self, item: ContainerItem) -> TestRecord:
         """Wait for what comes of a test; asked again for the same test, it is run once more.
@@ -186,7 +181,7 @@ class ContainerRun:
         """Ask for a test and, with one worker, for all that follow it up to the next host test."""
         worker = self._worker_of.get(index, 0)
         agent = self._agents[worker]
-        segment, then = self._segment_of.get(index, [index]), self._then_of.get(index, wire.THEN_SESSION)
+        planned = self._planned.get(index, PlannedTest([index], 0, wire.THEN_SESSION))
         if agent.has_died:
             agent = self._revive(worker)
         if index in self._taken or self.workers > 1:
@@ -194,9 +189,9 @@ class ContainerRun:
             agent.dispatch([index], wire.THEN_SESSION)
         elif self._careful_tests:
             self._careful_tests -= 1
-            agent.dispatch([index], [*segment[1:2], then][0])
+            agent.dispatch([index], planned.following)
         else:
-            agent.dispatch(segment, then)
+            agent.dispatch(planned.rest, planned.then)
 
     def _explain_loss(self, agent: RemoteRun, index: int, error: DockerCIError) -> TestRecord:
         """The record of a test whose agent went away without naming it.
@@ -367,7 +362,7 @@ class ContainerRun:
             built: Id of the image under test.
         """
         return Proof(
-            due=tuple(self._segment_of),
+            due=tuple(self._planned),
             reported=frozenset(self._taken),
             ended=frozenset(self._ended),
             untold=self._untold,
