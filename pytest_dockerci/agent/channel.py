@@ -3,12 +3,11 @@
 import errno
 import fcntl
 import os
-import select
-import time
 from collections import deque
-from typing import Deque, Optional
+from typing import Deque, Optional, Tuple
 
 from . import wire
+from .system import System
 
 # Far above what a test is likely to open, close or overwrite by number.
 _FIRST_DESCRIPTOR = 700
@@ -40,7 +39,7 @@ def write_all(descriptor: int, data: bytes) -> None:
     """
     view = memoryview(data)
     while view:
-        view = view[os.write(descriptor, view) :]
+        view = view[System.write(descriptor, view) :]
 
 
 class Channel:
@@ -56,8 +55,8 @@ class Channel:
         self._encoder = wire.Encoder()
         self._decoder = wire.Decoder()
         self._received: Deque[wire.Message] = deque()
-        self._process = os.getpid()
-        self._sent_monotonic = time.monotonic()
+        self._process = System.getpid()
+        self._sent_monotonic = System.monotonic()
 
     def send(self, message: wire.Message) -> None:
         """Send one message whole.
@@ -69,14 +68,14 @@ class Channel:
 
     def send_payload(self, payload: bytes) -> None:
         """Send a message that is JSON already; errors as for `send`."""
-        if os.getpid() == self._process:
+        if System.getpid() == self._process:
             write_all(self._write_descriptor, self._encoder.frame(payload))
-            self._sent_monotonic = time.monotonic()
+            self._sent_monotonic = System.monotonic()
 
     @property
     def idle_seconds(self) -> float:
         """How long nothing has been sent."""
-        return time.monotonic() - self._sent_monotonic
+        return System.monotonic() - self._sent_monotonic
 
     def receive(self, *, wait: bool) -> Optional[wire.Message]:
         """The next message; None when there is none and `wait` is false.
@@ -85,12 +84,12 @@ class Channel:
             EOFError: The other end is gone.
             wire.WireError: It broke the protocol.
         """
-        if os.getpid() != self._process:
+        if System.getpid() != self._process:
             return wire.Finish()
         while not self._received:
-            if not wait and not select.select([self.read_descriptor], [], [], 0)[0]:
+            if not wait and not System.select([self.read_descriptor], [], [], 0)[0]:
                 return None
-            data = os.read(self.read_descriptor, 1 << 16)
+            data = System.read(self.read_descriptor, 1 << 16)
             if not data:
                 raise EOFError
             self._decoder.feed(data)
@@ -103,7 +102,20 @@ class WorkerChannel(Channel):
 
     def __init__(self, read_descriptor: int, write_descriptor: int) -> None:
         super().__init__(read_descriptor, write_descriptor)
-        self._parent = os.getppid()
+        self._parent = System.getppid()
+        self._identity = self._identify()
+
+    def require_whole(self) -> None:
+        """End the process if a test has closed or overwritten what it speaks through."""
+        if System.getpid() == self._process and self._identify() != self._identity:
+            System.exit(DESCRIPTORS_LOST)
+
+    def _identify(self) -> Tuple[int, int]:
+        try:
+            status = System.fstat(self._write_descriptor)
+        except OSError:
+            return -1, -1
+        return status.st_dev, status.st_ino
 
     def send_payload(self, payload: bytes) -> None:
         """As `Channel.send_payload`."""
@@ -111,7 +123,7 @@ class WorkerChannel(Channel):
             super().send_payload(payload)
         except OSError as error:
             if error.errno == errno.EBADF:
-                os._exit(DESCRIPTORS_LOST)
+                System.exit(DESCRIPTORS_LOST)
             raise
 
     def receive(self, *, wait: bool) -> Optional[wire.Message]:
@@ -119,12 +131,12 @@ class WorkerChannel(Channel):
         try:
             return super().receive(wait=wait)
         except wire.WireError:
-            os._exit(DESCRIPTORS_LOST)
+            System.exit(DESCRIPTORS_LOST)
         except EOFError:
-            if os.getppid() == self._parent:  # the supervisor lives, so this is not its end
-                os._exit(DESCRIPTORS_LOST)
+            if System.getppid() == self._parent:  # the supervisor lives, so this is not its end
+                System.exit(DESCRIPTORS_LOST)
             raise
         except OSError as error:
             if error.errno == errno.EBADF:
-                os._exit(DESCRIPTORS_LOST)
+                System.exit(DESCRIPTORS_LOST)
             raise

@@ -11,6 +11,7 @@ import pytest
 from . import wire
 from .channel import Channel
 from .debugger_device import END_MARK, take_terminal
+from .system import System
 
 _SAVED_FROM_DESCRIPTOR = 900
 
@@ -55,7 +56,7 @@ class Debugging:
         has_terminal = self._terminal["kind"] == "terminal"
         for number in (0, 1, 2) if has_terminal else (0,):
             self._saved.append((number, _duplicate(number)))
-            os.dup2(self._descriptor, number)
+            System.dup2(self._descriptor, number)
         if has_terminal:
             take_terminal(self._descriptor)
             os.environ["TERM"] = self._terminal["type"]  # for readline
@@ -90,15 +91,15 @@ class Debugging:
         while self._saved:
             number, saved = self._saved.pop()
             with suppress(OSError):  # the test has closed it
-                if os.path.sameopenfile(number, self._descriptor):  # else pytest's capture has it again
-                    os.dup2(saved, number)
-                os.close(saved)
+                if _is_same(number, self._descriptor):  # else pytest's capture has it again
+                    System.dup2(saved, number)
+                System.close(saved)
         if self._saved_type is None:
             os.environ.pop("TERM", None)
         else:
             os.environ["TERM"] = self._saved_type
         if self._terminal["kind"] == "terminal":
-            os.write(self._descriptor, END_MARK)
+            System.write(self._descriptor, END_MARK)
         self._channel.send(wire.Debugger(state="left"))
 
     def _flush(self) -> None:
@@ -109,6 +110,11 @@ class Debugging:
 
 def _duplicate(number: int) -> int:
     try:
-        return fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _SAVED_FROM_DESCRIPTOR)
+        return System.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _SAVED_FROM_DESCRIPTOR)
     except OSError:
-        return os.dup(number)
+        return System.dup(number)
+
+
+def _is_same(one: int, other: int) -> bool:
+    first, second = System.fstat(one), System.fstat(other)
+    return (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino)

@@ -12,14 +12,14 @@ import pytest
 from _pytest.terminal import TerminalReporter
 
 from . import wire
-from .channel import Channel
+from .channel import WorkerChannel
 from .debugging import Debugging
 from .fitting import fitting_payload, node_payloads
 from .junit import JUnitRecords
+from .phase_memory import PHASES, PhaseMemory
 from .report_data import class_names, report_data, warning_data
 from .tree import Tree, digest_of
 
-_PHASES = ("setup", "call", "teardown")
 # Attributes of a report that carry nothing beyond its outcome and times. A report with any
 # other attribute (a plugin's) travels whole. `_id` is `nodeid` since pytest 9.2.
 _ORDINARY_ATTRIBUTES = {
@@ -48,11 +48,12 @@ class WorkerSession:
         debugging: Lends the terminal to debuggers; None where there is nothing to lend.
     """
 
-    def __init__(self, channel: Channel, start: wire.Start) -> None:
+    def __init__(self, channel: WorkerChannel, start: wire.Start, phases: PhaseMemory) -> None:
         self.received = 0
         self.reported = 0
         self._channel = channel
         self._start = start
+        self._phases = phases
         self._tree = Tree()
         self._deselected: List[Any] = []
         self._collect_reports: List[Any] = []
@@ -202,7 +203,7 @@ class WorkerSession:
         item = session.items[index]
         # What is written to the terminal then is of `--setup-show`.
         self.quiet.is_shown = bool(getattr(session.config.option, "setupshow", False))
-        self._tell_phase("setup")
+        self._phases.begin(index)
         try:
             session.config.hook.pytest_runtest_protocol(item=item, nextitem=self._next_item(session))
         except pytest.exit.Exception as error:
@@ -246,13 +247,10 @@ class WorkerSession:
         self._channel.send(wire.Done(index=index))
         return False
 
-    def _tell_phase(self, when: str) -> None:
-        self._channel.send(wire.Phase(index=self._current, when=when))
-
     def _is_plain_pass(self, item: Any) -> bool:
         if _keyword_count(item) != self._keyword_counts[self._current]:
             return False  # a marker or keyword that was added while it ran is among the report's keywords
-        return tuple(report.when for report in self._reports) == _PHASES and all(
+        return tuple(report.when for report in self._reports) == PHASES and all(
             report.outcome == "passed"
             and not report.sections
             and not report.user_properties
@@ -287,8 +285,9 @@ class WorkerSession:
         report = outcome.get_result()
         if call.excinfo is not None:
             self._exceptions[id(report)] = class_names(call.excinfo.type)
+        self._channel.require_whole()
         # No hook of ours runs within a phase: it would be in tracebacks, and take from the recursion limit.
-        self._tell_phase(_phase_after(call.when, is_passed=report.passed))
+        self._phases.enter(_phase_after(call.when, is_passed=report.passed))
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: Any) -> None:

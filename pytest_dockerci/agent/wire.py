@@ -196,14 +196,6 @@ class Collected(Message):
 
 
 @dataclass(frozen=True)
-class Phase(Message):
-    """A phase of a test has begun (worker to supervisor only)."""
-
-    index: int
-    when: str
-
-
-@dataclass(frozen=True)
 class Passed(Message):
     """Tests of which every phase simply passed, with nothing captured.
 
@@ -316,7 +308,6 @@ MESSAGES: Dict[str, Type[Message]] = {
         Nodes,
         CollectReport,
         Collected,
-        Phase,
         Passed,
         Report,
         Recorded,

@@ -13,6 +13,7 @@ from . import memory_limit, wire
 from .channel import DESCRIPTORS_LOST
 from .debugger_device import END_MARK, DebuggerDevice
 from .patient_writer import PatientWriter
+from .phase_memory import PhaseMemory, shared_descriptor
 
 _TAIL_BYTES = 16384
 _READ_BYTES = 1 << 16
@@ -39,8 +40,8 @@ class WorkerProcess:
         self.finished: Optional[wire.Finished] = None
         self.limits: Dict[int, Tuple[float, bool]] = {}
         self._phase_timeout_seconds = start.phase_timeout_seconds
-        self._index = -1
-        self._when = "collect"
+        self._when = "collect"  # while no test runs
+        self._ended_runs = 0
         self._test_started = self._phase_started = time.monotonic()
         self._timed_out = ""
         self._timed_out_at = 0.0
@@ -52,21 +53,31 @@ class WorkerProcess:
         self._unshown = b""
         self.device = _device(start)
         device = self.device.worker_descriptor if self.device is not None else -1
+        phases = shared_descriptor()
+        self._phases = PhaseMemory(phases)
+        self._noted = self._phases.noted()
         to_worker = os.pipe()
         from_worker = os.pipe()
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", loader, "worker", str(to_worker[0]), str(from_worker[1]), str(device)],
+                [
+                    sys.executable,
+                    "-c",
+                    loader,
+                    "worker",
+                    *map(str, (to_worker[0], from_worker[1], phases, device)),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                pass_fds=(to_worker[0], from_worker[1], *([] if device < 0 else [device])),
+                pass_fds=(to_worker[0], from_worker[1], phases, *([] if device < 0 else [device])),
                 start_new_session=True,
                 cwd=start.cwd,
             )
         finally:
             os.close(to_worker[0])
             os.close(from_worker[1])
+            os.close(phases)
         os.set_blocking(from_worker[0], False)
         self._frames: Optional[int] = from_worker[0]
         self._decoder = wire.Decoder()
@@ -134,16 +145,15 @@ class WorkerProcess:
             self._broken = str(error)
             self.finished = None
             return None
-        if isinstance(message, wire.Phase):
-            self._enter(message.index, message.when)
-            return None
         if isinstance(message, wire.Finished):
             self.finished = message
             return None
         if isinstance(message, wire.Debugger):
             self._follow_debugger(message.state)
-        if isinstance(message, (wire.Passed, wire.Done, wire.Collected)):
-            self._enter(-1, "between tests")
+        if isinstance(message, (wire.Passed, wire.Done)):
+            self._ended_runs += len(message.rows) if isinstance(message, wire.Passed) else 1
+        if isinstance(message, wire.Collected):
+            self._when = "between tests"
         return message
 
     def _parse(self, payload: bytes) -> wire.Message:
@@ -151,12 +161,17 @@ class WorkerProcess:
             raise wire.WireError("it goes on after its end frame")
         return wire.parse_payload(payload)
 
-    def _enter(self, index: int, when: str) -> None:
-        self._phase_started = time.monotonic()
-        if index != self._index:
+    def _look(self) -> None:
+        """Note what the worker has begun since the last look, as begun now."""
+        noted = self._phases.noted()
+        if noted.steps != self._noted.steps:
+            self._phase_started = time.monotonic()
+        if noted.runs != self._noted.runs:
             self._test_started = self._phase_started
-        self._index = index
-        self._when = when
+        self._noted = noted
+
+    def _is_between_tests(self) -> bool:
+        return self._noted.runs == self._ended_runs
 
     def _follow_debugger(self, state: str) -> None:
         """A person at a debugger takes as long as it takes: the clock of the phase stands still."""
@@ -212,7 +227,8 @@ class WorkerProcess:
 
     def enforce_timeout(self) -> None:
         """Kill a worker whose test has used up its time: with a stack dump first, by force after a second."""
-        if self._index < 0 or self._debugger_since is not None:
+        self._look()
+        if self._is_between_tests() or self._debugger_since is not None:
             return
         now = time.monotonic()
         if not self._timed_out:
@@ -227,12 +243,12 @@ class WorkerProcess:
         """Which time the running test has used up, in words; empty for none."""
         limit = self._phase_timeout_seconds
         if limit and now - self._phase_started > limit:
-            return "timed out after %g s in %s" % (limit, self._when)
-        limit, is_for_call = self.limits.get(self._index, (0.0, False))
-        if is_for_call and self._when != "call":
+            return "timed out after %g s in %s" % (limit, self._noted.when)
+        limit, is_for_call = self.limits.get(self._noted.test, (0.0, False))
+        if is_for_call and self._noted.when != "call":
             return ""
         if limit and now - (self._phase_started if is_for_call else self._test_started) > limit:
-            return "Timeout (>%gs) from pytest-timeout, in %s" % (limit, self._when)
+            return "Timeout (>%gs) from pytest-timeout, in %s" % (limit, self._noted.when)
         return ""
 
     def has_ended(self) -> bool:
@@ -276,9 +292,11 @@ class WorkerProcess:
 
     def obituary(self) -> wire.WorkerDied:
         """What to say of a worker that ended without its end frame."""
+        self._look()
+        is_between = self._is_between_tests()
         return wire.WorkerDied(
-            index=self._index,
-            when=self._when,
+            index=-1 if is_between else self._noted.test,
+            when=self._when if is_between else self._noted.when,
             cause=self._cause(),
             output=self._tail.decode("utf-8", "surrogateescape"),
         )

@@ -244,6 +244,26 @@ def test_closed_file_descriptors(agent: Agent, closing: str) -> None:
     agent.end()
 
 
+def test_replaced_system_functions(agent: Agent) -> None:
+    """What a fixture puts in the place of system functions is for the test, not for the agent."""
+    records = agent.records(
+        "import os, pytest, select, time, warnings\n"
+        "@pytest.fixture\n"
+        "def replaced(monkeypatch):\n"
+        "    monkeypatch.setattr(os, 'getpid', lambda: 1)\n"
+        "    for name in ('getppid', 'read', 'write', '_exit'):\n"
+        "        monkeypatch.setattr(os, name, lambda *_: 1 / 0)\n"
+        "    monkeypatch.setattr(select, 'select', lambda *_: 1 / 0)\n"
+        "    monkeypatch.setattr(time, 'monotonic', lambda *_: 1 / 0)\n"
+        "def test_warns(replaced): warnings.warn('heard')\n"
+        "def test_dies(replaced): __import__('posix')._exit(3)\n"
+        "def test_after(): pass\n"
+    )
+    assert words(records) == ["plain pass", "died in call", "plain pass"]
+    assert "heard" in [warning.text for warning in agent.warnings]
+    agent.end()
+
+
 def test_a_child_that_runs_on_into_pytest(agent: Agent) -> None:
     """A forked child that returns from the test does not speak for its parent: each test is reported once."""
     records = agent.records(

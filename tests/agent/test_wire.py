@@ -47,7 +47,6 @@ EXAMPLES: tuple[wire.Message, ...] = (
     wire.Nodes(rows=[{"name": "test_\U0001f600", "parent": -1, "location": ["a.py", None, "x"]}]),
     wire.CollectReport(node=-1, data={"outcome": "failed", "longrepr": None}),
     wire.Collected(items=[1, 2], deselected=[3], digest="ab" * 32),
-    wire.Phase(index=4, when="setup"),
     wire.Measured(
         rows=[{"file": "/srv/app.py", "context": "", "kind": "arcs", "numbers": [-1, 2]}], notes=["a note"]
     ),

@@ -99,7 +99,7 @@ def test_what_no_side_knows(project: Project, setting: str, argument: str, expec
     assert "Traceback" not in outcome.output
 
 
-PLUGINS = "pytest-asyncio anyio hypothesis pytest-mock pytest-django pytest-benchmark freezegun pytest-xdist"
+PLUGINS = "pytest-asyncio anyio hypothesis pytest-mock pytest-django pytest-benchmark freezegun pyfakefs pytest-xdist"
 PLUGIN_SUITE = {
     "tests__conftest_py": """\
         import pytest
@@ -148,6 +148,15 @@ PLUGIN_SUITE = {
         from freezegun import freeze_time
         @freeze_time("2001-02-03")
         def test_frozen(): assert datetime.date.today().isoformat() == "2001-02-03"
+        """,
+    "tests__test_files_py": """\
+        import os, warnings
+        def test_no_disk(fs):
+            fs.create_file("/nowhere/file", contents="a")
+            warnings.warn("seen")
+            assert open("/nowhere/file").read() == "a"
+        def test_no_file(fs): open("/nowhere/file")
+        def test_disk(): assert not os.path.exists("/nowhere")
         """,
     "tests__test_benchmark_py": """\
         def test_speed(benchmark): assert benchmark(sum, [1, 2]) == 3
@@ -209,12 +218,12 @@ def test_plugins_in_the_container(project: Project, brought_by: str) -> None:
             """,
     )
     outcome = project.run("-v")
-    failed = {"test_fails", "test_falsified", "test_called", "test_refused"}
+    failed = {"test_fails", "test_falsified", "test_called", "test_refused", "test_no_file"}
     verdicts = outcome.verdicts()
     assert {nodeid.partition("::")[2] for nodeid, word in verdicts.items() if word == "FAILED"} == failed, (
         outcome.output
     )
-    assert outcome.counts() == {"passed": 12, "failed": 4}
+    assert outcome.counts() == {"passed": 14, "failed": 5, "warning": 1}
     if is_in_image:
         image = re.search(r"dockerci: image (\S+)", outcome.output)
         assert image is not None
