@@ -14,7 +14,7 @@ _MODULES = (
     "measured_message",
     "terminal_message",
     "patient_writer",
-    "phase_memory",
+    "worker_memory",
     "debugger_device",
     "debugging",
     "schema",

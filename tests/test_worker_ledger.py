@@ -332,7 +332,7 @@ def test_what_a_container_has_not_said() -> None:
 @pytest.mark.parametrize(
     "message",
     [wire.Start(args=[], cwd="", environ={}, toolkit="", hidden_conftests=[], known_ini=[], phase_timeout_seconds=0),
-     wire.Run(indices=[], then=0), wire.Proceed(), wire.Finish()],
+     wire.Run(indices=[], then=0), wire.Proceed(), wire.Finish(), wire.Noted()],
     ids=lambda message: type(message).__name__,
 )  # fmt: skip
 def test_what_is_not_for_the_host(message: wire.Message) -> None:

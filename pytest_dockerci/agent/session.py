@@ -1,5 +1,6 @@
 """The plugin of the container's pytest: sends the tree, runs what the host asks for, sends reports."""
 
+import gc
 import io
 import sys
 from collections import deque
@@ -16,9 +17,9 @@ from .channel import WorkerChannel
 from .debugging import Debugging
 from .fitting import fitting_payload, node_payloads
 from .junit import JUnitRecords
-from .phase_memory import PHASES, PhaseMemory
 from .report_data import class_names, report_data, warning_data
 from .tree import Tree, digest_of
+from .worker_memory import PHASES, WorkerMemory
 
 # Attributes of a report that carry nothing beyond its outcome and times. A report with any
 # other attribute (a plugin's) travels whole. `_id` is `nodeid` since pytest 9.2.
@@ -48,12 +49,12 @@ class WorkerSession:
         debugging: Lends the terminal to debuggers; None where there is nothing to lend.
     """
 
-    def __init__(self, channel: WorkerChannel, start: wire.Start, phases: PhaseMemory) -> None:
+    def __init__(self, channel: WorkerChannel, start: wire.Start, notes: WorkerMemory) -> None:
         self.received = 0
         self.reported = 0
         self._channel = channel
         self._start = start
-        self._phases = phases
+        self._notes = notes
         self._tree = Tree()
         self._deselected: List[Any] = []
         self._collect_reports: List[Any] = []
@@ -62,7 +63,8 @@ class WorkerSession:
         self._then = wire.THEN_WAIT
         self._current = -1
         self._reports: List[Any] = []
-        self._exceptions: Dict[int, List[str]] = {}
+        self._exceptions: Dict[int, List[str]] = {}  # by the report's id
+        self._raised: Dict[str, Any] = {}  # by phase: as `pytest.CallInfo` has it
         self._session_anchor: Optional[pytest.Item] = None
         self._keyword_counts: List[int] = []
         self._junit = JUnitRecords()
@@ -144,7 +146,12 @@ class WorkerSession:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> bool:
         # Not in `pytest_collection_finish`: that is called for a collection that failed as well.
+        has_collector = gc.isenabled()
+        gc.disable()  # it would go through all tests again and again while their rows are made
         self._send_collection(session)
+        self._tree = Tree()  # what the rows took, plain pytest has free for the tests
+        if has_collector:
+            gc.enable()
         self._session_anchor = _SessionAnchor.from_parent(session, name="dockerci")
         while self._wait_for_work(session):
             if not self._run(session, self._queue.popleft()) and not self._wait_for_verdict(session):
@@ -200,10 +207,11 @@ class WorkerSession:
         self._current = index
         self._reports = []
         self._exceptions = {}
+        self._raised = {}
         item = session.items[index]
         # What is written to the terminal then is of `--setup-show`.
         self.quiet.is_shown = bool(getattr(session.config.option, "setupshow", False))
-        self._phases.begin(index)
+        self._notes.begin(index)
         try:
             session.config.hook.pytest_runtest_protocol(item=item, nextitem=self._next_item(session))
         except pytest.exit.Exception as error:
@@ -239,8 +247,9 @@ class WorkerSession:
         ):
             setup, call, teardown = self._reports
             start = getattr(setup, "start", 0.0)
-            row = [index, start, setup.duration, call.duration, teardown.duration]
-            self._channel.send(wire.Passed(rows=[row]))
+            is_news = self._notes.add_passed((index, start, setup.duration, call.duration, teardown.duration))
+            if is_news or not self._queue:
+                self._channel.send(wire.Noted())
             return True
         self._send_reports(session)
         self._tell_stop(session)
@@ -279,19 +288,20 @@ class WorkerSession:
             if reason:
                 self._channel.send(wire.Stopped(kind=kind, reason=str(reason), exit_status=-1))
 
-    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
-    def pytest_runtest_makereport(self, item: Any, call: Any) -> Any:
-        outcome = yield
-        report = outcome.get_result()
-        if call.excinfo is not None:
-            self._exceptions[id(report)] = class_names(call.excinfo.type)
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, call: Any) -> None:
+        # Not a wrapper, which would cost more than all the rest of it.
+        self._raised[call.when] = call.excinfo
         self._channel.require_whole()
         # No hook of ours runs within a phase: it would be in tracebacks, and take from the recursion limit.
-        self._phases.enter(_phase_after(call.when, is_passed=report.passed))
+        self._notes.enter(_phase_after(call.when, is_passed=call.excinfo is None))
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: Any) -> None:
         self._reports.append(report)
+        raised = self._raised.get(report.when)
+        if raised is not None:
+            self._exceptions[id(report)] = class_names(raised.type)
 
     # Warnings
 

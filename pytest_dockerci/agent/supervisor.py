@@ -18,10 +18,10 @@ import dockerci_agent  # type: ignore[import-not-found]
 from . import frames, wire
 from .alive_message import ALIVE_SECONDS
 from .channel import Channel, claim_descriptor, write_all
+from .worker_memory import MAX_ROWS
 from .worker_process import WorkerProcess
 
 _BATCH_SECONDS = 0.02
-_BATCH_ROWS = 256
 _POLL_SECONDS = 0.25
 
 
@@ -54,9 +54,8 @@ class Supervisor:
     def __init__(self, host: Channel) -> None:
         self._host = host
         self._worker: Optional[WorkerProcess] = None
-        self._passed: List[List[float]] = []
         self._printed: List[Tuple[str, bytes]] = []
-        self._batch_deadline = 0.0
+        self._batch_deadline: Optional[float] = None  # when the tests that have passed are sent
         self._due = 0  # tests that were asked for and not reported; a guess once a worker has died
 
     def serve(self) -> None:
@@ -86,8 +85,8 @@ class Supervisor:
             descriptors += self._worker.readable_descriptors()
             writable = self._worker.writable_descriptors()
             timeout = min(timeout, _POLL_SECONDS)
-            if self._passed:
-                timeout = max(0.0, self._batch_deadline - time.monotonic())
+            if self._batch_deadline is not None:
+                timeout = min(timeout, max(0.0, self._batch_deadline - time.monotonic()))
         select.select(descriptors, writable, [], timeout)
         if self._host.idle_seconds >= ALIVE_SECONDS:
             self._host.send(wire.Alive())
@@ -138,13 +137,12 @@ class Supervisor:
         self._send_output(worker)
         self._send_shown(worker.shown())
         worker.flush()
-        if self._passed and time.monotonic() >= self._batch_deadline:
-            self._send_passed()
+        self._note_waiting(worker)
         worker.enforce_timeout()
         if worker.has_ended():
             for payload in worker.payloads():
                 self._pass_on(worker, payload)
-            self._send_passed()
+            self._send_passed(worker)
             self._send_shown(worker.shown())
             worker.kill()
             self._send_output(worker)
@@ -160,27 +158,34 @@ class Supervisor:
         if isinstance(message, wire.Debugger) and message.state == "left":
             self._send_shown(worker.last_shown())
             self._host.send_payload(payload)
-        elif isinstance(message, wire.Passed):
-            if not self._passed:
-                self._batch_deadline = time.monotonic() + _BATCH_SECONDS
-            self._passed += message.rows
-            self._due -= len(message.rows)
-            if self._due <= 0 or len(self._passed) >= _BATCH_ROWS:  # the host waits for the last one
-                self._send_passed()
         elif message is not None:
+            self._send_passed(worker)
             self._due -= isinstance(message, wire.Done)
-            self._send_passed()
             self._send_output(worker)
             self._host.send_payload(payload)
 
-    def _send_passed(self) -> None:
-        if self._passed:
-            self._host.send(wire.Passed(rows=self._passed))
-            self._passed = []
+    def _send_passed(self, worker: WorkerProcess) -> None:
+        rows = worker.take_passed()
+        self._batch_deadline = None
+        if rows:
+            self._due -= len(rows)
+            self._host.send(wire.Passed(rows=rows))
+
+    def _note_waiting(self, worker: WorkerProcess) -> None:
+        """Tests that have passed are sent with those of the next moment; at once where the host may wait for them.
+
+        Looked for at every turn, and not only when the worker says so: it may add one while others are taken.
+        """
+        waiting = worker.waiting
+        if waiting and self._batch_deadline is None:
+            self._batch_deadline = time.monotonic() + _BATCH_SECONDS
+        is_due = self._batch_deadline is not None and time.monotonic() >= self._batch_deadline
+        if is_due or (waiting and waiting >= min(self._due, MAX_ROWS // 2)):
+            self._send_passed(worker)
 
     def _send_output(self, worker: WorkerProcess) -> None:
         for stream, data in [*self._printed, *worker.output()]:
-            self._send_passed()
+            self._send_passed(worker)
             self._host.send(wire.Output(stream=stream, text=data.decode("utf-8", "surrogateescape")))
         self._printed = []
 

@@ -13,6 +13,7 @@ import time
 class System:
     """The functions that a worker's end of the channel calls."""
 
+    clock_gettime = staticmethod(time.clock_gettime)
     close = staticmethod(os.close)
     dup = staticmethod(os.dup)
     dup2 = staticmethod(os.dup2)
@@ -23,5 +24,6 @@ class System:
     getppid = staticmethod(os.getppid)
     monotonic = staticmethod(time.monotonic)
     read = staticmethod(os.read)
+    sleep = staticmethod(time.sleep)
     select = staticmethod(select.select)
     write = staticmethod(os.write)

@@ -196,6 +196,11 @@ class Collected(Message):
 
 
 @dataclass(frozen=True)
+class Noted(Message):
+    """There are passed tests in the worker's memory (worker to supervisor only)."""
+
+
+@dataclass(frozen=True)
 class Passed(Message):
     """Tests of which every phase simply passed, with nothing captured.
 
@@ -308,6 +313,7 @@ MESSAGES: Dict[str, Type[Message]] = {
         Nodes,
         CollectReport,
         Collected,
+        Noted,
         Passed,
         Report,
         Recorded,

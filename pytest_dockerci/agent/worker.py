@@ -14,7 +14,7 @@ from typing import List
 
 from . import wire
 from .channel import WorkerChannel, claim_descriptor
-from .phase_memory import PhaseMemory
+from .worker_memory import WorkerMemory
 
 
 def _cache_options() -> List[str]:
@@ -29,12 +29,12 @@ def main(arguments: List[str]) -> None:
     """Run one session.
 
     Args:
-        arguments: The descriptors to read from, to write to, of a `PhaseMemory`, and that a debugger may use;
+        arguments: The descriptors to read from, to write to, of a `WorkerMemory`, and that a debugger may use;
             -1 for none.
     """
     read_descriptor, write_descriptor, memory, device = (int(argument) for argument in arguments)
     channel = WorkerChannel(claim_descriptor(read_descriptor), claim_descriptor(write_descriptor))
-    phases = PhaseMemory(memory)
+    notes = WorkerMemory(memory)
     os.close(memory)
     if device >= 0:
         device = claim_descriptor(device)
@@ -64,7 +64,7 @@ def main(arguments: List[str]) -> None:
     side = ContainerSide(channel, start)
     args = [*([] if "no:cacheprovider" in start.plugins else _cache_options()), *side.arguments()]
     sys.argv = [str(Path(pytest.__file__).with_name("__main__.py")), *args]
-    session = WorkerSession(channel, start, phases)
+    session = WorkerSession(channel, start, notes)
     debugging = []
     if device >= 0:
         session.debugging = Debugging(channel, start.terminal, device, session.quiet)

@@ -13,7 +13,7 @@ from . import memory_limit, wire
 from .channel import DESCRIPTORS_LOST
 from .debugger_device import END_MARK, DebuggerDevice
 from .patient_writer import PatientWriter
-from .phase_memory import PhaseMemory, shared_descriptor
+from .worker_memory import WorkerMemory, shared_descriptor
 
 _TAIL_BYTES = 16384
 _READ_BYTES = 1 << 16
@@ -42,7 +42,7 @@ class WorkerProcess:
         self._phase_timeout_seconds = start.phase_timeout_seconds
         self._when = "collect"  # while no test runs
         self._ended_runs = 0
-        self._test_started = self._phase_started = time.monotonic()
+        self._paused_run_seconds = self._paused_step_seconds = 0.0  # with a debugger
         self._timed_out = ""
         self._timed_out_at = 0.0
         self._tail = b""
@@ -53,9 +53,9 @@ class WorkerProcess:
         self._unshown = b""
         self.device = _device(start)
         device = self.device.worker_descriptor if self.device is not None else -1
-        phases = shared_descriptor()
-        self._phases = PhaseMemory(phases)
-        self._noted = self._phases.noted()
+        memory = shared_descriptor()
+        self._notes = WorkerMemory(memory)
+        self._noted = self._notes.noted()
         to_worker = os.pipe()
         from_worker = os.pipe()
         try:
@@ -65,19 +65,19 @@ class WorkerProcess:
                     "-c",
                     loader,
                     "worker",
-                    *map(str, (to_worker[0], from_worker[1], phases, device)),
+                    *map(str, (to_worker[0], from_worker[1], memory, device)),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                pass_fds=(to_worker[0], from_worker[1], phases, *([] if device < 0 else [device])),
+                pass_fds=(to_worker[0], from_worker[1], memory, *([] if device < 0 else [device])),
                 start_new_session=True,
                 cwd=start.cwd,
             )
         finally:
             os.close(to_worker[0])
             os.close(from_worker[1])
-            os.close(phases)
+            os.close(memory)
         os.set_blocking(from_worker[0], False)
         self._frames: Optional[int] = from_worker[0]
         self._decoder = wire.Decoder()
@@ -148,10 +148,11 @@ class WorkerProcess:
         if isinstance(message, wire.Finished):
             self.finished = message
             return None
+        if isinstance(message, wire.Noted):
+            return None  # it has woken us up
         if isinstance(message, wire.Debugger):
             self._follow_debugger(message.state)
-        if isinstance(message, (wire.Passed, wire.Done)):
-            self._ended_runs += len(message.rows) if isinstance(message, wire.Passed) else 1
+        self._ended_runs += isinstance(message, wire.Done)
         if isinstance(message, wire.Collected):
             self._when = "between tests"
         return message
@@ -162,16 +163,30 @@ class WorkerProcess:
         return wire.parse_payload(payload)
 
     def _look(self) -> None:
-        """Note what the worker has begun since the last look, as begun now."""
-        noted = self._phases.noted()
+        noted = self._notes.noted()
         if noted.steps != self._noted.steps:
-            self._phase_started = time.monotonic()
+            self._paused_step_seconds = 0.0
         if noted.runs != self._noted.runs:
-            self._test_started = self._phase_started
+            self._paused_run_seconds = 0.0
         self._noted = noted
 
     def _is_between_tests(self) -> bool:
-        return self._noted.runs == self._ended_runs
+        return self._noted.runs == self._ended_runs + self.waiting
+
+    @property
+    def waiting(self) -> int:
+        """How many tests have passed that were not taken."""
+        try:
+            return self._notes.waiting
+        except ValueError as error:
+            self._broken = str(error)
+            return 0
+
+    def take_passed(self) -> List[List[float]]:
+        """Those tests, as in `wire.Passed`."""
+        rows = self._notes.take_passed() if self.waiting else []
+        self._ended_runs += len(rows)
+        return rows
 
     def _follow_debugger(self, state: str) -> None:
         """A person at a debugger takes as long as it takes: the clock of the phase stands still."""
@@ -180,8 +195,9 @@ class WorkerProcess:
             self._debugger_since = now
             self._awaits_end_mark = self.device is not None and self.device.read_descriptor is not None
         elif self._debugger_since is not None:
-            self._phase_started += now - max(self._debugger_since, self._phase_started)
-            self._test_started += now - max(self._debugger_since, self._test_started)
+            self._look()
+            self._paused_step_seconds += now - max(self._debugger_since, self._noted.step_began)
+            self._paused_run_seconds += now - max(self._debugger_since, self._noted.run_began)
             self._debugger_since = None
 
     def shown(self) -> Iterator[bytes]:
@@ -241,13 +257,15 @@ class WorkerProcess:
 
     def _used_up(self, now: float) -> str:
         """Which time the running test has used up, in words; empty for none."""
+        step_seconds = now - self._noted.step_began - self._paused_step_seconds
+        run_seconds = now - self._noted.run_began - self._paused_run_seconds
         limit = self._phase_timeout_seconds
-        if limit and now - self._phase_started > limit:
+        if limit and step_seconds > limit:
             return "timed out after %g s in %s" % (limit, self._noted.when)
         limit, is_for_call = self.limits.get(self._noted.test, (0.0, False))
         if is_for_call and self._noted.when != "call":
             return ""
-        if limit and now - (self._phase_started if is_for_call else self._test_started) > limit:
+        if limit and (step_seconds if is_for_call else run_seconds) > limit:
             return "Timeout (>%gs) from pytest-timeout, in %s" % (limit, self._noted.when)
         return ""
 

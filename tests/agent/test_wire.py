@@ -50,6 +50,7 @@ EXAMPLES: tuple[wire.Message, ...] = (
     wire.Measured(
         rows=[{"file": "/srv/app.py", "context": "", "kind": "arcs", "numbers": [-1, 2]}], notes=["a note"]
     ),
+    wire.Noted(),
     wire.Passed(rows=[[0, 1700000000.25, 0.0, 0.5, 0.001], [1, 1.0, 2, 3, 4]]),
     wire.Report(
         index=0,

@@ -120,7 +120,7 @@ HANDLINGS = (
         row="41",
         fault="a test that takes its process with it",
         test="tests/whole_run/test_crashes.py",
-        changes=(("agent/worker_process.py", "            index=self._index,\n", "            index=-1,\n"),),
+        changes=(("agent/worker_process.py", "index=-1 if is_between else self._noted.test", "index=-1"),),
     ),
     Handling(
         row="45",
@@ -129,7 +129,7 @@ HANDLINGS = (
         changes=(
             (
                 "agent/worker_process.py",
-                "if limit and now - self._phase_started > limit:",
+                "if limit and step_seconds > limit:",
                 "if limit and now < 0:",
             ),
         ),

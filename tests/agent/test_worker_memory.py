@@ -1,0 +1,144 @@
+"""The memory that a worker and its supervisor share, between two real processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pytest_dockerci.agent.worker_memory import MAX_ROWS, WorkerMemory, shared_descriptor
+
+WAIT_SECONDS = 30.0
+
+
+@pytest.fixture
+def descriptor() -> Iterator[int]:
+    """Memory to share; closed at the end, as far as a test has not done so."""
+    descriptor = shared_descriptor()
+    yield descriptor
+    os.close(descriptor)
+
+
+def in_child(descriptor: int, *lines: str) -> None:
+    """Run a worker that writes; its memory is `notes`."""
+    program = [
+        "import os, sys",
+        "from pytest_dockerci.agent.worker_memory import WorkerMemory",
+        f"notes = WorkerMemory({descriptor})",
+        f"os.close({descriptor})",
+        *lines,
+    ]
+    subprocess.run(
+        [sys.executable, "-c", "\n".join(program)], check=True, close_fds=False, timeout=WAIT_SECONDS
+    )
+
+
+@pytest.fixture
+def inherited(descriptor: int) -> int:
+    """The same, for child processes."""
+    os.set_inheritable(descriptor, True)
+    return descriptor
+
+
+def test_where_a_worker_is(inherited: int) -> None:
+    """What it noted last is there after its end."""
+    notes = WorkerMemory(inherited)
+    began = time.monotonic()
+    in_child(inherited, "notes.begin(7)", "notes.enter('call')", "os._exit(0)")
+    noted = notes.noted()
+    assert (noted.runs, noted.steps, noted.test, noted.when) == (1, 2, 7, "call")
+    assert began < noted.run_began <= noted.step_began < time.monotonic()
+
+
+def test_passed_tests(inherited: int) -> None:
+    """They are taken once, in order, and the supervisor is told of the first."""
+    notes = WorkerMemory(inherited)
+    in_child(
+        inherited,
+        "told = [notes.add_passed((index, 0.5, 1.0, 2.0, 3.0)) for index in range(3)]",
+        "assert told == [True, False, False], told",
+    )
+    assert notes.waiting == 3
+    assert notes.take_passed() == [[float(index), 0.5, 1.0, 2.0, 3.0] for index in range(3)]
+    assert notes.take_passed() == []
+
+
+def test_a_forked_child(inherited: int) -> None:
+    """It does not speak for its parent."""
+    notes = WorkerMemory(inherited)
+    in_child(
+        inherited,
+        "notes.begin(1)",
+        "if os.fork() == 0:",
+        "    notes.begin(2); notes.enter('teardown'); notes.add_passed((2, 0, 0, 0, 0)); os._exit(0)",
+        "os.wait()",
+    )
+    noted = notes.noted()
+    assert (noted.runs, noted.test, noted.when, notes.waiting) == (1, 1, "setup", 0)
+
+
+def test_more_than_it_holds(descriptor: int) -> None:
+    """The worker waits until some are taken; none is lost, and half of all is news again."""
+    written, read = WorkerMemory(descriptor), WorkerMemory(descriptor)
+    told: list[int] = []
+
+    def write() -> None:
+        told.extend(index for index in range(1000) if written.add_passed((index, 0, 0, 0, 0)))
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    deadline = time.monotonic() + WAIT_SECONDS
+    while read.waiting < MAX_ROWS:
+        assert time.monotonic() < deadline
+    rows: list[list[float]] = []
+    while len(rows) < 1000:
+        assert time.monotonic() < deadline
+        rows += read.take_passed()
+    thread.join()
+    assert [row[0] for row in rows] == list(range(1000))
+    assert told[:2] == [0, MAX_ROWS // 2 - 1]
+
+
+def test_without_a_supervisor(inherited: int) -> None:
+    """A worker that waits for one that is gone ends."""
+    in_child(
+        inherited,
+        f"for index in range({MAX_ROWS}): notes.add_passed((index, 0, 0, 0, 0))",
+        "notes._parent = -1",
+        "try: notes.add_passed((0, 0, 0, 0, 0))",
+        "except EOFError: os._exit(0)",
+        "os._exit(1)",
+    )
+
+
+@pytest.mark.parametrize("number", [-1, MAX_ROWS + 1, 1 << 62])
+def test_what_a_test_wrote_there(descriptor: int, number: int) -> None:
+    """A count that cannot be is an error."""
+    notes = WorkerMemory(descriptor)
+    notes._numbers[4] = number
+    with pytest.raises(ValueError, match="it wrote into the memory of the agent"):
+        notes.take_passed()
+
+
+def test_a_phase_that_is_none(descriptor: int) -> None:
+    """It is still called something."""
+    notes = WorkerMemory(descriptor)
+    notes._numbers[3] = -5
+    assert notes.noted().when in ("setup", "call", "teardown")
+
+
+def test_without_memfd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A Python that was built for an old libc has no such memory; a file without a name does."""
+    monkeypatch.delattr(os, "memfd_create")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    descriptor = shared_descriptor()
+    WorkerMemory(descriptor).begin(3)
+    assert WorkerMemory(descriptor).noted().test == 3
+    os.close(descriptor)
+    assert list(tmp_path.iterdir()) == []
