@@ -73,13 +73,13 @@ def check_rows(rows: Sequence[Mapping[str, Any]], first: int) -> None:
         wire.WireError: One is no row, or comes before its parent.
     """
     for number, row in enumerate(rows, first):
-        wrong = misfit(row, _NODE, f"node {number}")
-        if not wrong and not -1 <= row["parent"] < number:
-            wrong = f"node {number}.parent"
-        if not wrong and row["kind"] == "item" and "location" not in row:
-            wrong = f"node {number}.location"
-        if wrong:
-            raise wire.WireError(f"the collection is not what it has to be: {wrong}")
+        wrong = _NODE.misfit(row)
+        if wrong is None and not -1 <= row["parent"] < number:
+            wrong = ".parent"
+        if wrong is None and row["kind"] == "item" and "location" not in row:
+            wrong = ".location"
+        if wrong is not None:
+            raise wire.WireError(f"the collection is not what it has to be: node {number}{wrong}")
 
 
 def check_collect_report(report: wire.CollectReport, count: int) -> None:

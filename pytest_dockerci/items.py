@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -58,9 +59,13 @@ class ContainerTree:
         self._directories: dict[Path, list[int]] = {}
         self._files: dict[Path, list[int]] = {}
         self._hosts: list[Path] = []
+        host_paths: dict[str, Path] = {}
         for number, row in enumerate(self.rows):
             self._children.setdefault(row["parent"], []).append(number)
-            host_path = runner.paths.to_host(row["path"]) or Path(row["path"])
+            path = row["path"]
+            if path not in host_paths:
+                host_paths[path] = runner.paths.to_host(path) or Path(path)
+            host_path = host_paths[path]
             self._hosts.append(host_path)
             if row["kind"] == "directory":
                 self._directories.setdefault(host_path, []).append(number)
@@ -222,10 +227,14 @@ class ContainerItem(pytest.Item):
 
     def setup(self) -> None:
         """Wait for the test's result; raise what its set-up raised."""
+        self.take_record()
+        self._raise_for("setup")
+
+    def take_record(self) -> None:
+        """Wait for the test's result; the reports of its phases are made from it."""
         self._record = None
         self._record = self.tree.runner.record(self)
         record_for_junit(self.config, self.nodeid, self._record)
-        self._raise_for("setup")
 
     def runtest(self) -> None:
         """Raise what the test raised."""
@@ -367,9 +376,19 @@ def _nodeid(parent: Any, row: dict[str, Any]) -> dict[str, str]:
     return {"nodeid": row["nodeid"]}
 
 
+def _mark(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> pytest.Mark:
+    # It has no public constructor that takes a name which the host did not register.
+    return pytest.Mark(name, args, kwargs, _ispytest=True)
+
+
+@lru_cache(maxsize=1000)
+def _bare_mark(name: str) -> pytest.Mark:
+    return _mark(name, (), {})
+
+
 def _add_keywords(node: Any, row: dict[str, Any]) -> None:
     for name, args, kwargs in row["markers"]:
-        # `Mark` has no public constructor that takes a name which the host did not register.
-        node.own_markers.append(pytest.Mark(name, tuple(args), kwargs, _ispytest=True))
+        has_values = args or kwargs
+        node.own_markers.append(_mark(name, tuple(args), kwargs) if has_values else _bare_mark(name))
     node.extra_keyword_matches.update(row["keywords"])
     node.keywords.update(dict.fromkeys(row["keywords"], True))

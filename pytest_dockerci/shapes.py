@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,15 @@ class Text:
     of: frozenset[str] = frozenset()
     is_name: bool = False
 
+    def misfit(self, value: Any) -> str | None:
+        """As `Shape.misfit`."""
+        is_fit = (
+            isinstance(value, str)
+            and (not self.of or value in self.of)
+            and not (self.is_name and "\0" in value)
+        )
+        return None if is_fit else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Number:
@@ -34,15 +43,29 @@ class Number:
 
     is_whole: bool = False
 
+    def misfit(self, value: Any) -> str | None:
+        """As `Shape.misfit`."""
+        kinds = (int,) if self.is_whole else (int, float)
+        return None if type(value) in kinds and math.isfinite(value) else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
     """None."""
 
+    def misfit(self, value: Any) -> str | None:
+        """As `Shape.misfit`."""
+        return None if value is None else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Anything:
     """Any value: it is only shown or passed on."""
+
+    def misfit(self, value: Any) -> str | None:
+        """As `Shape.misfit`."""
+        del value
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +74,16 @@ class ListOf:
 
     each: Shape
 
+    def misfit(self, value: Any) -> str | None:
+        """As `Shape.misfit`."""
+        if not isinstance(value, list):
+            return ""
+        for number, part in enumerate(value):
+            found = self.each.misfit(part)
+            if found is not None:
+                return f"[{number}]{found}"
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -58,12 +91,32 @@ class Row:
 
     parts: tuple[Shape, ...]
 
+    def misfit(self, value: Any) -> str | None:
+        """As `Shape.misfit`."""
+        if not isinstance(value, list) or len(value) != len(self.parts):
+            return ""
+        for number, shape in enumerate(self.parts):
+            found = shape.misfit(value[number])
+            if found is not None:
+                return f"[{number}]{found}"
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """A dictionary of texts to values of one shape."""
 
     each: Shape
+
+    def misfit(self, value: Any) -> str | None:
+        """As `Shape.misfit`."""
+        if not isinstance(value, dict):
+            return ""
+        for name, part in value.items():
+            found = self.each.misfit(part)
+            if found is not None:
+                return f"[{name!r:.60}]{found}"
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +126,18 @@ class Fields:
     required: Mapping[str, Shape]
     optional: Mapping[str, Shape] = field(default_factory=dict)
 
+    def misfit(self, value: Any) -> str | None:
+        """As `Shape.misfit`."""
+        if not isinstance(value, dict) or not self.required.keys() <= value.keys():
+            return ""
+        for shapes in (self.optional, self.required):
+            for name, shape in shapes.items():
+                if name in value:
+                    found = shape.misfit(value[name])
+                    if found is not None:
+                        return f".{name}{found}"
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
@@ -80,8 +145,16 @@ class OneOf:
 
     shapes: tuple[Shape, ...]
 
+    def misfit(self, value: Any) -> str | None:
+        """As `Shape.misfit`."""
+        return None if any(shape.misfit(value) is None for shape in self.shapes) else ""
 
-Shape = Text | Number | Nothing | Anything | ListOf | Row | Table | Fields | OneOf
+
+class Shape(Protocol):
+    """What a value has to be."""
+
+    def misfit(self, value: Any) -> str | None:
+        """Where within a value of JSON's types something does not fit; None when all does."""
 
 
 def misfit(value: Any, shape: Shape, where: str) -> str:
@@ -92,18 +165,8 @@ def misfit(value: Any, shape: Shape, where: str) -> str:
         shape: What it has to be.
         where: What the value itself is called.
     """
-    match shape:
-        case OneOf(shapes):
-            return "" if any(not misfit(value, each, where) for each in shapes) else where
-        case ListOf() | Row() | Table() | Fields():
-            parts = list(_parts(value, shape))
-            if parts == [_NONE]:
-                return where
-            return next(
-                (found for name, part, of in parts if (found := misfit(part, of, f"{where}{name}"))), ""
-            )
-        case _:
-            return "" if _is_leaf(value, shape) else where
+    found = shape.misfit(value)
+    return "" if found is None else f"{where}{found}"
 
 
 def names_in(shape: Shape) -> Iterator[str]:
@@ -120,35 +183,3 @@ def names_in(shape: Shape) -> Iterator[str]:
                 yield from names_in(part)
         case _:
             pass
-
-
-def _is_leaf(value: Any, shape: Shape) -> bool:
-    match shape:
-        case Text(of, is_name):
-            return isinstance(value, str) and (not of or value in of) and not (is_name and "\0" in value)
-        case Number(is_whole):
-            kinds = (int,) if is_whole else (int, float)
-            return type(value) in kinds and math.isfinite(value)
-        case Nothing():
-            return value is None
-        case _:
-            return True
-
-
-_NONE: tuple[str, Any, Shape] = ("", None, Nothing())
-
-
-def _parts(value: Any, shape: Shape) -> Iterator[tuple[str, Any, Shape]]:
-    """The parts of a list or dictionary, each with its name and shape; `_NONE` alone when it is none such."""
-    match shape, value:
-        case ListOf(each), list():
-            yield from ((f"[{number}]", part, each) for number, part in enumerate(value))
-        case Row(parts), list() if len(value) == len(parts):
-            yield from ((f"[{number}]", value[number], part) for number, part in enumerate(parts))
-        case Table(each), dict():
-            yield from ((f"[{name!r:.60}]", part, each) for name, part in value.items())
-        case Fields(required, optional), dict() if required.keys() <= value.keys():
-            shapes = {**optional, **required}
-            yield from ((f".{name}", value[name], shapes[name]) for name in shapes if name in value)
-        case _:
-            yield _NONE

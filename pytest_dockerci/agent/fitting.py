@@ -12,13 +12,16 @@ _MAX_NODES = 1000
 def node_payloads(rows: Any) -> Iterator[bytes]:
     """The messages that describe the nodes of a tree."""
     for start in range(0, len(rows), _MAX_NODES):
-        yield from _split([to_plain(row) for row in rows[start : start + _MAX_NODES]])
+        yield from _split(rows[start : start + _MAX_NODES])
 
 
 def _split(rows: Any) -> Iterator[bytes]:
     payload = wire.payload_of(wire.Nodes(rows=rows))
-    if len(payload) <= MAX_FRAME_BYTES or len(rows) == 1:
+    if len(payload) <= MAX_FRAME_BYTES:
         yield payload
+        return
+    if len(rows) == 1:
+        yield wire.payload_of(wire.Nodes(rows=[to_plain(rows[0])]))
         return
     middle = len(rows) // 2
     yield from _split(rows[:middle])

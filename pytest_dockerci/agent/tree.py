@@ -2,7 +2,7 @@
 
 import hashlib
 import inspect
-from typing import Any, Dict, Iterable, List, Optional
+from typing import Any, Dict, FrozenSet, Iterable, List, Optional
 
 import pytest
 
@@ -25,6 +25,7 @@ class Tree:
         self.rows: List[Dict[str, Any]] = []
         self._nodes: List[Any] = []
         self._numbers: Dict[int, int] = {}
+        self._inherited: Dict[int, FrozenSet[str]] = {}
 
     def number(self, node: Any) -> int:
         """The number of a node, -1 for the session; new nodes get a row."""
@@ -36,7 +37,9 @@ class Tree:
         parent = self.number(node.parent)
         self._numbers[id(node)] = number = len(self.rows)
         self._nodes.append(node)  # keeps the id from being used again
-        row = _row(node, parent)
+        if parent not in self._inherited:
+            self._inherited[parent] = frozenset(() if node.parent is None else node.parent.keywords)
+        row = _row(node, parent, self._inherited[parent])
         doc = _doc(node) if self.has_docs and "function" not in row else None
         if doc:
             row["doc"] = doc
@@ -45,6 +48,7 @@ class Tree:
 
     def numbers(self, nodes: Iterable[Any]) -> List[int]:
         """The numbers of several nodes."""
+        self._inherited = {}  # plugins may have added some since
         return [self.number(node) for node in nodes]
 
 
@@ -56,21 +60,22 @@ def digest_of(items: Iterable[Any]) -> str:
     return digest.hexdigest()
 
 
-def _row(node: Any, parent: int) -> Dict[str, Any]:
+def _row(node: Any, parent: int, inherited: FrozenSet[str]) -> Dict[str, Any]:
+    """A node as plain values; `inherited` are its parent's keywords."""
     row = {
         "parent": parent,
         "kind": _kind(node),
         "type": type(node).__name__,
-        "name": node.name,
+        "name": str(node.name),
         "path": str(node.path),
-        "nodeid": node.nodeid,
-        "keywords": _own_keywords(node),
+        "nodeid": str(node.nodeid),
+        "keywords": _own_keywords(node, inherited),
         "markers": [_marker(mark) for mark in node.own_markers],
     }  # type: Dict[str, Any]
     if isinstance(node, pytest.Item):
         path, line, domain = node.location
         row["location"] = [str(path), line if isinstance(line, int) else None, str(domain)]
-        row["originalname"] = getattr(node, "originalname", None)
+        row["originalname"] = to_plain(getattr(node, "originalname", None))
         texts = _texts(getattr(node, "function", None))
         if texts:
             row["function"] = texts
@@ -119,9 +124,8 @@ def _kind(node: Any) -> str:
     return "file" if isinstance(node, pytest.File) else "collector"
 
 
-def _own_keywords(node: Any) -> List[str]:
+def _own_keywords(node: Any, inherited: FrozenSet[str]) -> List[str]:
     """What `-k` and `report.keywords` see at this node and not at its parent."""
-    inherited = set(node.parent.keywords) if node.parent is not None else set()
     own = [str(keyword) for keyword in node.keywords if keyword not in inherited]
     extra = [str(keyword) for keyword in node.extra_keyword_matches]
     attributes = list(getattr(getattr(node, "function", None), "__dict__", ()))
