@@ -69,7 +69,7 @@ class ContainerRun:
         self._collection: Collection | None = None
         self._planned: dict[int, PlannedTest] = {}
         self._worker_of: dict[int, int] = {}
-        self._taken: set[int] = set()
+        self.taken: set[int] = set()
         self._orphans: list[list[int]] = [[] for _ in names]
         self._unexplained_deaths = self._careful_tests = 0
         self._reported_failure = False
@@ -146,32 +146,33 @@ class ContainerRun:
         except DockerCIError as error:
             self.failure = error
             raise self._not_run(error) from error
-        self._taken.add(index)
-        self._agent_of(index).deliver(record)
+        self.taken.add(index)
+        self.agent_of(index).deliver(record)
         self._obey(item.session, record.stop_request)
         return record
 
-    def _agent_of(self, index: int) -> RemoteRun:
+    def agent_of(self, index: int) -> RemoteRun:
+        """The agent that a test was given to; the first one before that."""
         return self._agents[self._worker_of.get(index, 0)]
 
     def _record(self, index: int) -> TestRecord:
-        agent = self._agent_of(index)
+        agent = self.agent_of(index)
         if self._broken_off is not None and not agent.has_record(index):
             return self._explain_loss(agent, index, self._broken_off)
-        if index in self._taken and agent.waiting_after == index:
+        if index in self.taken and agent.waiting_after == index:
             agent.run_again(index)
         else:
-            if agent.waiting_after in self._taken:
+            if agent.waiting_after in self.taken:
                 agent.proceed()
             is_gone = agent.has_died and not agent.has_record(index)
             if is_gone and agent.loss is not None and agent.running == index:
                 return self._explain_loss(agent, index, agent.loss)
-            if is_gone or index in self._taken or not agent.is_asked_for(index):
+            if is_gone or index in self.taken or not agent.is_asked_for(index):
                 self._dispatch_from(index)
         return self._record_of(index)
 
     def _record_of(self, index: int) -> TestRecord:
-        agent = self._agent_of(index)
+        agent = self.agent_of(index)
         try:
             return agent.record(index)
         except DockerCIError as error:
@@ -184,7 +185,7 @@ class ContainerRun:
         planned = self._planned.get(index, PlannedTest([index], 0, wire.THEN_SESSION))
         if agent.has_died:
             agent = self._revive(worker)
-        if index in self._taken or self.workers > 1:
+        if index in self.taken or self.workers > 1:
             agent.forget(index)
             agent.dispatch([index], wire.THEN_SESSION)
         elif self._careful_tests:
@@ -302,8 +303,7 @@ class ContainerRun:
                 self._changed.wait_for(lambda: bool(self._arrived) or self._lost_worker() is not None, 1.0)
                 if self._arrived:
                     return self._arrived.popleft()
-                lost = self._lost_worker()
-                if lost is not None:
+                if (lost := self._lost_worker()) is not None:
                     return lost
             for agent in self._agents:
                 agent.deliver()
@@ -363,7 +363,7 @@ class ContainerRun:
         """
         return Proof(
             due=tuple(self._planned),
-            reported=frozenset(self._taken),
+            reported=frozenset(self.taken),
             ended=frozenset(self._ended),
             untold=self._untold,
             containers=self._names,

@@ -96,10 +96,15 @@ def pytest_configure(config: pytest.Config) -> None:
         run = make_run(config, settings if push is None else replace(settings, keep_expiry_seconds=None))
     except SettingsError as error:
         raise pytest.UsageError(str(error)) from None
-    from pytest_dockerci.report_gate import ReportGate  # noqa: PLC0415 - see the module's docstring
+    # See the module's docstring.
+    from pytest_dockerci.garbage import GarbageHooks  # noqa: PLC0415
+    from pytest_dockerci.plain_pass import PlainPassHooks  # noqa: PLC0415
+    from pytest_dockerci.report_gate import ReportGate  # noqa: PLC0415
 
     config.pluginmanager.register(DockerCIPlugin(run), HOST_RUN)
     config.pluginmanager.register(ReportGate(config), f"{HOST_RUN}-report-gate")
+    config.pluginmanager.register(PlainPassHooks(run), f"{HOST_RUN}-plain-pass")
+    config.pluginmanager.register(GarbageHooks(), f"{HOST_RUN}-garbage")
     if not hasattr(config, "workerinput"):
         register_shipping(config, run, push)
     _register_for_some(config, run)
@@ -130,6 +135,8 @@ def _register_for_some(config: pytest.Config, run: HostRun) -> None:
 
         config.pluginmanager.register(CommandHooks(run), f"{HOST_RUN}-commands")
     if getattr(config.option, "setupshow", False):
+        from pytest_dockerci.setup_show import SetupShowHooks  # noqa: PLC0415 - as above
+
         config.pluginmanager.register(SetupShowHooks(), f"{HOST_RUN}-setup-show")
     if config.pluginmanager.hasplugin("timeout"):
         from pytest_dockerci.host_timeout import TimeoutHooks  # noqa: PLC0415 - only a run with that plugin pays
@@ -153,23 +160,6 @@ def register_shipping(config: pytest.Config, run: HostRun, push: PushSettings | 
         from pytest_dockerci.ci_report import CiReport  # noqa: PLC0415 - only a run in CI pays
 
         config.pluginmanager.register(CiReport(run, system, shipping), f"{HOST_RUN}-ci-report")
-
-
-class SetupShowHooks:
-    """What ``--setup-show`` says of a container's test is the container's to say: it knows the fixtures."""
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Keep the host's pytest from saying it, too."""
-        from pytest_dockerci.items import ContainerItem  # noqa: PLC0415 - see the module's docstring
-
-        if not isinstance(item, ContainerItem):
-            return (yield)
-        item.config.option.setupshow = False
-        try:
-            return (yield)
-        finally:
-            item.config.option.setupshow = True
 
 
 def make_run(config: pytest.Config, settings: Settings) -> HostRun:

@@ -197,6 +197,11 @@ class RemoteRun:
         """True when a test's result has come."""
         return self._ledger.record(index) is not None
 
+    def has_plain_pass(self, index: int) -> bool:
+        """True when a test's result has come, and is that it passed and no more."""
+        record = self._ledger.record(index)
+        return record is not None and record.passed is not None
+
     def collection(self) -> Collection:
         """Wait for the collection.
 

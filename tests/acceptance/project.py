@@ -14,6 +14,7 @@ from typing import Any
 
 TIMEOUT_SECONDS = 240.0  # a run takes two seconds; machines that build can be very busy
 TESTS = Path(__file__).parents[1]
+_WITHOUT_HYPOTHESIS = "-p no:hypothesispytest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +97,9 @@ class Project:
             **kept,
             "PYTHONPATH": os.pathsep.join(str(path) for path in (TESTS, TESTS / "acceptance")),
             "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTEST_ADDOPTS": "-p no:hypothesispytest",  # its import takes longer than a whole run here
+            # The import of one takes longer than a whole run here; the other takes part in each test's protocol,
+            # so that no test is reported the short way (`plain_pass`).
+            "PYTEST_ADDOPTS": f"{_WITHOUT_HYPOTHESIS} -p no:rerunfailures",
             "DOCKERCI_TEST_CONTAINER_ROOT": str(self.image),
             "COLUMNS": "120",
             "XDG_CACHE_HOME": str(folder / "cache"),
@@ -138,10 +141,16 @@ class Project:
 
     def _run(self, args: Sequence[str], cwd: Path, environ: Mapping[str, str]) -> Run:
         self._log.unlink(missing_ok=True)
+        reruns = any(argument.startswith("--reruns") for argument in args)
         process = subprocess.run(
             [self.python, "-m", "pytest", "-p", "report_log", *args],
             cwd=cwd,
-            env={**self._environ, "REPORT_LOG": str(self._log), **environ},
+            env={
+                **self._environ,
+                **({"PYTEST_ADDOPTS": _WITHOUT_HYPOTHESIS} if reruns else {}),
+                "REPORT_LOG": str(self._log),
+                **environ,
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

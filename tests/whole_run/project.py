@@ -97,7 +97,9 @@ class Project:
     def __init__(self, root: Path, engine: Engine) -> None:
         self.root = root
         self.python = sys.executable
-        self.addopts = "-p no:hypothesispytest"  # its import takes longer than all of pytest's
+        # The import of one takes longer than all of pytest's; the other takes part in each test's protocol,
+        # so that no test is reported the short way (`plain_pass`).
+        self.addopts = "-p no:hypothesispytest -p no:rerunfailures"
         self._engine = engine
 
     def write(self, **files: str) -> None:

@@ -47,6 +47,7 @@ def host_python(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_all_at_once(project: Project, host_python: str, *, is_shared: bool) -> None:
     """Each one does its work: limits, reruns, order, reports, annotations, coverage."""
     project.python = host_python
+    project.addopts = ""
     project.write(tests__test_a_py=SUITE)
     options = ["--timeout=4", "--reruns=1", "--randomly-seed=3", "--cov=app", "--cov-report=term"]
     options += ["--html=report.html", "--self-contained-html", "--alluredir=allure"]
