@@ -25,6 +25,7 @@ _MODULES = (
     "plain",
     "memory_limit",
     "report_data",
+    "process_end",
     "supervisor",
     "worker_process",
     "worker",

@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pytest_dockerci.errors import AgentLostError
 from pytest_dockerci.worker_ledger import Collection
 
 _MAX_LINES = 20
 
 
-def require_same(first: Collection, other: Collection, name: str) -> None:
+@dataclass(frozen=True, slots=True)
+class CollectedIds:
+    """The ids of a collection's tests, in order.
+
+    Args:
+        digest: SHA-256 over them.
+        joined: All of them, with NULs between: a hundred thousand take a third of what as many texts do.
+    """
+
+    digest: str
+    joined: str
+
+    def ids(self) -> list[str]:
+        """Each one."""
+        return self.joined.split("\0")
+
+
+def ids_of(collection: Collection) -> CollectedIds:
+    """The ids of a collection."""
+    joined = "\0".join(collection.rows[number]["nodeid"] for number in collection.items)
+    return CollectedIds(collection.digest, joined)
+
+
+def require_same(first: CollectedIds, other: CollectedIds, name: str) -> None:
     """Check that a container has collected what was collected before.
 
     Args:
@@ -21,10 +46,7 @@ def require_same(first: Collection, other: Collection, name: str) -> None:
     """
     if first.digest == other.digest:
         return
-    mine, theirs = (
-        [str(collection.rows[number]["nodeid"]) for number in collection.items]
-        for collection in (first, other)
-    )
+    mine, theirs = first.ids(), other.ids()
     only_first = [f"- {nodeid}" for nodeid in mine if nodeid not in set(theirs)]
     only_other = [f"+ {nodeid}" for nodeid in theirs if nodeid not in set(mine)]
     raise AgentLostError(

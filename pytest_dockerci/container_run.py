@@ -16,10 +16,10 @@ import pytest
 from pytest_dockerci.agent import wire
 from pytest_dockerci.byte_stream import ByteStream
 from pytest_dockerci.channel_failure import BeyondReplacementError, beyond_replacement, untold_loss
-from pytest_dockerci.collection_difference import require_same
+from pytest_dockerci.collection_difference import CollectedIds, ids_of, require_same
 from pytest_dockerci.errors import AgentLostError, DockerCIError, NotRunError
 from pytest_dockerci.interruption import interrupts_raised
-from pytest_dockerci.items import ContainerItem, ContainerTree
+from pytest_dockerci.items import ContainerItem
 from pytest_dockerci.lazy_stream import LazyStream
 from pytest_dockerci.listener import Listener
 from pytest_dockerci.paths import PathMap
@@ -66,7 +66,8 @@ class ContainerRun:
         self._arrived: deque[tuple[int, int]] = deque()
         self.limits: dict[int, tuple[float, bool]] = {}  # seconds, and whether for the call alone, by index
         self._agents: list[RemoteRun] = [self._new_agent(worker) for worker in range(len(names))]
-        self._collection: Collection | None = None
+        self.pytest_version = ""
+        self._ids: CollectedIds | None = None
         self._planned: dict[int, PlannedTest] = {}
         self._worker_of: dict[int, int] = {}
         self.taken: set[int] = set()
@@ -90,7 +91,7 @@ class ContainerRun:
             agent.open()
             agent.start(self._start(worker))
 
-    def collect(self) -> ContainerTree:
+    def collect(self) -> Collection:
         """Wait for the collection of every worker; they must be the same.
 
         Raises:
@@ -99,21 +100,12 @@ class ContainerRun:
         collections = [agent.collection() for agent in self._agents]
         for agent in self._agents:
             agent.deliver()
+        first = collections[0]
+        self._ids = ids_of(first)
         for agent, collection in zip(self._agents[1:], collections[1:], strict=True):
-            require_same(collections[0], collection, agent.name)
-        self._collection = collections[0]
-        return ContainerTree(collections[0], self)
-
-    @property
-    def pytest_version(self) -> str:
-        """Version of pytest in the container, once it has collected."""
-        return "" if self._collection is None else self._collection.configured.pytest
-
-    @property
-    def sides(self) -> wire.Sides:
-        """What the container's pytest knows and the host has to know, once it has collected."""
-        assert self._collection is not None  # noqa: S101 - callers have collected
-        return self._collection.sides
+            require_same(self._ids, ids_of(collection), agent.name)
+        self.pytest_version = first.configured.pytest
+        return first
 
     # One worker: pytest's own loop, the agent runs ahead
 
@@ -236,8 +228,8 @@ class ContainerRun:
         self._agents[worker] = agent
         agent.start(self._start(worker))
         collection = agent.collection()
-        if self._collection is not None:
-            require_same(self._collection, collection, agent.name)
+        if self._ids is not None:
+            require_same(self._ids, ids_of(collection), agent.name)
         return agent
 
     def _replacement(self, worker: int, loss: DockerCIError) -> RemoteRun:
@@ -254,9 +246,13 @@ class ContainerRun:
             name=self._names[worker],
             listener=self._listener,
             changed=self._changed,
-            arrived=lambda index: self._arrived.append((index, worker)),
+            arrived=lambda index: self._note_arrival(index, worker),
             limits=self.limits,
         )
+
+    def _note_arrival(self, index: int, worker: int) -> None:
+        if len(self._names) > 1:  # nobody asks where there is but one
+            self._arrived.append((index, worker))
 
     def _not_run(self, error: DockerCIError) -> NotRunError:
         if self._reported_failure:
@@ -362,8 +358,8 @@ class ContainerRun:
             built: Id of the image under test.
         """
         return Proof(
-            due=tuple(self._planned),
-            reported=frozenset(self.taken),
+            due=self._planned,
+            reported=self.taken,
             ended=frozenset(self._ended),
             untold=self._untold,
             containers=self._names,

@@ -28,8 +28,9 @@ from pytest_dockerci.container_options import (
     plugins_for_container,
 )
 from pytest_dockerci.container_share import share_of
+from pytest_dockerci.container_tree import ContainerTree
 from pytest_dockerci.errors import DockerCIError
-from pytest_dockerci.items import ContainerItem, ContainerTree
+from pytest_dockerci.items import ContainerItem
 from pytest_dockerci.last_image import last_image
 from pytest_dockerci.paths import PathMap
 

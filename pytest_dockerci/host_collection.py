@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from _pytest.reports import CollectErrorRepr
 
-from pytest_dockerci.items import ContainerDirectory, ContainerItem, ContainerNode, ContainerTree, make_node
+from pytest_dockerci.container_tree import ContainerTree
+from pytest_dockerci.items import ContainerDirectory, ContainerItem, ContainerNode
 from pytest_dockerci.report_gate import FROM_CONTAINER
 from pytest_dockerci.reports import exception_like, restore
 
@@ -71,7 +72,7 @@ class HostCollection:
         tree = self._tree
         if tree is None:
             return []
-        return [make_node(parent, tree, number) for number in tree.files_at(path)]
+        return [tree.node(parent, number) for number in tree.files_at(path)]
 
     def report(self, collector: pytest.Collector) -> pytest.CollectReport | None:
         """The container's report on a collector that failed or was skipped there."""

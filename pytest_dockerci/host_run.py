@@ -36,6 +36,7 @@ from pytest_dockerci.container_options import (
 from pytest_dockerci.container_run import ContainerRun
 from pytest_dockerci.container_selection import paths_for_container
 from pytest_dockerci.container_share import share_of
+from pytest_dockerci.container_tree import ContainerTree
 from pytest_dockerci.coverage_request import find_coverage
 from pytest_dockerci.debugger import HostTerminal, opens_debugger
 from pytest_dockerci.engine_environment import ENVIRONMENT_FACTORY, make_environment
@@ -53,9 +54,9 @@ from pytest_dockerci.verdict import unproved
 
 if TYPE_CHECKING:
     from pytest_dockerci.engine.environment import Environment
-    from pytest_dockerci.items import ContainerTree
     from pytest_dockerci.last_image import LastImage
     from pytest_dockerci.settings import Settings
+    from pytest_dockerci.worker_ledger import Collection
 
 
 class HostRun:
@@ -161,9 +162,11 @@ class HostRun:
             with self.progress.phase("collect"):
                 self.progress.passing("collecting in the container ...")
                 self.containers.open()
-                self.tree = self.containers.collect()
-            self._learn(self.containers.sides, environment.image.container_root)
-            self._keep_collection(self.tree, paths)
+                collection = self.containers.collect()
+                keeps_duplicates = bool(self.config.option.keepduplicates)
+                self.tree = ContainerTree(collection, self.containers, keeps_duplicates=keeps_duplicates)
+            self._learn(collection.sides, environment.image.container_root)
+            self._keep_collection(collection, environment.image.container_root, paths)
             self._tell_collected(environment, self.containers.pytest_version)
         except ContainerPytestError as error:
             self.failure = error
@@ -185,7 +188,7 @@ class HostRun:
             return False
         from packaging.utils import canonicalize_name  # noqa: PLC0415 - not every run asks
 
-        return any(canonicalize_name(name) == distribution for name in self.tree.collection.sides.plugins)
+        return any(canonicalize_name(name) == distribution for name in self.tree.sides.plugins)
 
     def _select(self, word: str) -> list[str]:
         return self.suite.selected(located(self.config, [word]))
@@ -194,19 +197,19 @@ class HostRun:
         state_dir = state_directory(os.environ, self.settings.rootdir)
         listing = discovery.list_tests(self.config, self.settings, state_dir)
         self.tree = listing.tree
-        learn_markers(self.config, listing.tree.collection.sides.markers)
+        learn_markers(self.config, listing.tree.sides.markers)
         if listing.is_exact:
             self.progress.line(listing.note)
         else:
             self.progress.notice(listing.note)
 
-    def _keep_collection(self, tree: ContainerTree, paths: list[str]) -> None:
+    def _keep_collection(self, collection: Collection, root: PurePosixPath, paths: list[str]) -> None:
         discovery.keep_collection(
             self.config,
             self.settings,
             state_directory(os.environ, self.settings.rootdir),
-            tree.collection,
-            tree.runner.paths.container_root,
+            collection,
+            root,
             paths,
         )
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable, Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,14 +16,13 @@ import pytest
 
 from pytest_dockerci.errors import DockerCIError
 from pytest_dockerci.junit_records import record_for_junit
-from pytest_dockerci.node_descriptions import Described, ParameterSet
 from pytest_dockerci.reports import exception_of, require_verdict, restore, transplant
-from pytest_dockerci.stand_ins import stand_in
 from pytest_dockerci.worker_death import WorkerDiedError, phase_of_death
 
 if TYPE_CHECKING:
+    from pytest_dockerci.container_tree import ContainerTree
     from pytest_dockerci.paths import PathMap
-    from pytest_dockerci.worker_ledger import Collection, TestRecord
+    from pytest_dockerci.worker_ledger import TestRecord
 
 # Marks that the container has acted on; the host's pytest must not act on them once more.
 _MARKS_OF_THE_CONTAINER = frozenset(
@@ -45,82 +43,30 @@ class SuiteRunner(Protocol):
         """
 
 
-class ContainerTree:
-    """The container's collection, arranged for the host's collectors to walk."""
-
-    def __init__(self, collection: Collection, runner: SuiteRunner) -> None:
-        self.runner = runner
-        self.collection = collection
-        self.rows = collection.rows
-        self.index_of = {number: index for index, number in enumerate(collection.items)}
-        self.deselected = frozenset(collection.deselected)
-        self.reports = dict(collection.reports)
-        self._children: dict[int, list[int]] = {}
-        self._directories: dict[Path, list[int]] = {}
-        self._files: dict[Path, list[int]] = {}
-        self._hosts: list[Path] = []
-        host_paths: dict[str, Path] = {}
-        for number, row in enumerate(self.rows):
-            self._children.setdefault(row["parent"], []).append(number)
-            path = row["path"]
-            if path not in host_paths:
-                host_paths[path] = runner.paths.to_host(path) or Path(path)
-            host_path = host_paths[path]
-            self._hosts.append(host_path)
-            if row["kind"] == "directory":
-                self._directories.setdefault(host_path, []).append(number)
-            elif row["kind"] == "file":
-                self._files.setdefault(host_path, []).append(number)
-
-    def host_path(self, number: int) -> Path:
-        """Host path of a node."""
-        return self._hosts[number]
-
-    def children(self, number: int) -> Iterable[int]:
-        """Numbers of the nodes below a node."""
-        return self._children.get(number, ())
-
-    def directory_children(self, path: Path) -> Iterator[int]:
-        """Numbers of the nodes directly in a host directory."""
-        for number in self._directories.get(path, ()):
-            yield from self.children(number)
-
-    def directory_report(self, path: Path) -> dict[str, Any] | None:
-        """The collection report of a directory that failed or was skipped."""
-        for number in self._directories.get(path, ()):
-            if number in self.reports:
-                return self.reports[number]
-        return None
-
-    def files_at(self, path: Path) -> Iterable[int]:
-        """Numbers of the file nodes of a host path: a file can be collected in more than one way."""
-        return self._files.get(path, ())
-
-    def directory_number(self, path: Path) -> int | None:
-        """The number of a directory's node."""
-        return next(iter(self._directories.get(path, ())), None)
-
-
 class ContainerNode(pytest.Collector):
-    """What all collectors of the container's tree share."""
+    """What all collectors of the container's tree share.
+
+    Attributes:
+        type_name: What pytest in the container calls its type.
+    """
 
     tree: ContainerTree
     number: int | None = None
+    type_name = "Dir"
 
     def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
         """The nodes below, made from the container's rows."""
         if self.number is None:
             return
         for child in self.tree.children(self.number):
-            yield make_node(self, self.tree, child)
+            yield self.tree.node(self, child)
 
     def remote_report(self) -> dict[str, Any] | None:
         """The container's collection report, when it failed or was skipped."""
         return None if self.number is None else self.tree.reports.get(self.number)
 
     def __repr__(self) -> str:
-        kind = "Dir" if self.number is None else str(self.tree.rows[self.number]["type"])
-        return f"<{kind} {self.name}>"
+        return f"<{self.type_name} {self.name}>"
 
 
 class ContainerFile(ContainerNode, pytest.File):
@@ -158,7 +104,7 @@ class ContainerDirectory(ContainerNode, pytest.Directory):
 
     def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
         """The container's nodes in this folder, and what stays on the host below it."""
-        nodes = [make_node(self, self.tree, child) for child in self.tree.directory_children(self.path)]
+        nodes = [self.tree.node(self, child) for child in self.tree.directory_children(self.path)]
         host_nodes = list(self._host_nodes({node.path for node in nodes}))
         # By name, as pytest sorts a folder.
         return sorted([*nodes, *host_nodes], key=lambda node: node.path.name) if host_nodes else nodes
@@ -192,17 +138,28 @@ class ContainerItem(pytest.Item):
 
     Attributes:
         index: Its position in the container's collection; None when the container deselected it.
+        type_name: What pytest in the container calls its type.
         xfail_reason: Why the phase that was reported last was expected to fail, as the container words it.
     """
 
+    # Attributes beside pytest's own would double what a test takes.
+    __slots__ = (
+        *("tree", "type_name", "number", "index", "originalname", "xfail_reason"),
+        *("_location", "_record", "_raised"),
+    )
+
     tree: ContainerTree
+    type_name: str
     number: int
     index: int | None
     originalname: str | None
-    xfail_reason: str | None = None
     _location: tuple[str, int | None, str]
-    _record: TestRecord | None = None
-    _raised: BaseException | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.xfail_reason: str | None = None
+        self._record: TestRecord | None = None
+        self._raised: BaseException | None = None
 
     @property
     def seconds(self) -> float:
@@ -325,70 +282,4 @@ class ContainerItem(pytest.Item):
         return super().iter_markers_with_node(name)
 
     def __repr__(self) -> str:
-        return f"<{self.tree.rows[self.number]['type']} {self.name}>"
-
-
-def make_node(parent: Any, tree: ContainerTree, number: int) -> Any:
-    """The host's node for a row of the container's tree."""
-    row = tree.rows[number]
-    node: Any
-    if row["kind"] == "directory":
-        node = ContainerDirectory.from_parent(parent, path=tree.host_path(number))
-        node.host_paths = getattr(parent, "host_paths", ())
-    elif row["kind"] == "file":
-        node = ContainerFile.from_parent(parent, path=tree.host_path(number))
-    elif row["kind"] == "item":
-        node = ContainerItem.from_parent(parent, name=row["name"], **_nodeid(parent, row))
-        node.index = tree.index_of.get(number)
-        path, line, domain = row["location"]
-        node._location = (path, line, domain)  # noqa: SLF001 - our own class
-        node.originalname = row.get("originalname")
-        if row.get("callspec"):
-            node.callspec = ParameterSet(*row["callspec"])
-    else:
-        kind = ContainerClass if row["kind"] == "class" else ContainerCollector
-        node = kind.from_parent(parent, name=row["name"], **_nodeid(parent, row))
-    _describe(node, row)
-    node.tree = tree
-    node.number = number
-    _add_keywords(node, row)
-    return node
-
-
-def _describe(node: Any, row: dict[str, Any]) -> None:
-    """Give a node what plugins of the host look for behind it."""
-    match row.get("python"):
-        case [str(name)] if name and isinstance(node, ContainerFile):
-            node.module = ModuleType(name)
-        case [str(module), str(name)] if isinstance(node, ContainerClass):
-            node.stands_for = stand_in(node.name, object, {"__module__": module, "__qualname__": name})
-    if row.get("doc"):
-        node.obj = Described({"__doc__": row["doc"]})
-    if isinstance(row.get("function"), dict):
-        node.obj = node.function = Described(row["function"])
-        node.funcargs = {}
-
-
-def _nodeid(parent: Any, row: dict[str, Any]) -> dict[str, str]:
-    """The container's node id, where it is not what pytest would make of the names."""
-    if row["nodeid"] == f"{parent.nodeid}::{row['name']}":
-        return {}
-    return {"nodeid": row["nodeid"]}
-
-
-def _mark(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> pytest.Mark:
-    # It has no public constructor that takes a name which the host did not register.
-    return pytest.Mark(name, args, kwargs, _ispytest=True)
-
-
-@lru_cache(maxsize=1000)
-def _bare_mark(name: str) -> pytest.Mark:
-    return _mark(name, (), {})
-
-
-def _add_keywords(node: Any, row: dict[str, Any]) -> None:
-    for name, args, kwargs in row["markers"]:
-        has_values = args or kwargs
-        node.own_markers.append(_mark(name, tuple(args), kwargs) if has_values else _bare_mark(name))
-    node.extra_keyword_matches.update(row["keywords"])
-    node.keywords.update(dict.fromkeys(row["keywords"], True))
+        return f"<{self.type_name} {self.name}>"

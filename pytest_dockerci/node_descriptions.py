@@ -15,11 +15,20 @@ class ParameterSet:
         params: Name to value; the `repr` of one that JSON cannot carry.
     """
 
+    __slots__ = ("id", "params")
+
     def __init__(self, id: str, params: dict[str, Any]) -> None:  # noqa: A002 - pytest's name for it
         self.id = id
         self.params = params
-        self.indices: dict[str, int] = {}
-        self._arg2scope: dict[str, None] = dict.fromkeys(params)
+
+    @property
+    def indices(self) -> dict[str, int]:
+        """None: which values a parameter has is the container's to know."""
+        return {}
+
+    @property
+    def _arg2scope(self) -> dict[str, None]:
+        return dict.fromkeys(self.params)
 
 
 class Described:

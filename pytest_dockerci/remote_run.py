@@ -210,7 +210,7 @@ class RemoteRun:
         """
         ledger = self._ledger
         self._wait_for(lambda: ledger.has_collected or ledger.has_ended, holds_output=True)
-        collection = ledger.collection()
+        collection = ledger.take_collection()
         if collection is None:
             raise no_collection(self.name, ledger, self._output_tail.splitlines())
         return collection

@@ -56,14 +56,20 @@ class TestRecord:
 
     __test__ = False
 
-    passed: list[float] | None = None
-    reports: list[tuple[dict[str, Any], list[str]]] = field(default_factory=list)
+    passed: Sequence[float] | None = None
+    reports: Sequence[tuple[dict[str, Any], list[str]]] = ()
     stopped: wire.Stopped | None = None
     stop_request: wire.Stopped | None = None
     recorded: wire.Recorded | None = None
-    suite_properties: list[tuple[str, str, int]] = field(default_factory=list)
+    suite_properties: Sequence[tuple[str, str, int]] = ()
     died: wire.WorkerDied | None = None
     order: int = 0
+
+    def add_report(self, data: dict[str, Any], exception: list[str]) -> None:
+        """A report has come. Only now there is a list: most tests of a large suite never need one."""
+        if not isinstance(self.reports, list):
+            self.reports = []
+        self.reports.append((data, exception))
 
 
 @dataclass(slots=True)
@@ -146,12 +152,13 @@ class WorkerLedger:
         """True when the collection is complete."""
         return self._collected is not None
 
-    def collection(self) -> Collection | None:
-        """The collection, once it is complete."""
+    def take_collection(self) -> Collection | None:
+        """The collection, once it is complete; a large one, so it is not kept here."""
         if self._collected is None or self._configured is None:
             return None
+        rows, self._rows = self._rows, []
         return Collection(
-            rows=self._rows,
+            rows=rows,
             items=self._collected.items,
             deselected=self._collected.deselected,
             reports=self._collect_reports,
@@ -183,9 +190,9 @@ class WorkerLedger:
                 for row in message.rows:
                     if len(row) != 5:  # noqa: PLR2004 - see `wire.Passed`
                         raise wire.WireError("a passed test has five numbers")
-                    self._complete(int(row[0])).passed = row
+                    self._complete(int(row[0])).passed = tuple(row)
             case wire.Report():
-                self._open_record(message.index).reports.append((message.data, message.exception))
+                self._open_record(message.index).add_report(message.data, message.exception)
             case wire.Recorded():
                 self._note_recorded(message)
             case wire.Done():
@@ -241,7 +248,10 @@ class WorkerLedger:
                 raise wire.WireError("a property of the suite has a name and a value")
             name, value = row
             self._suite_properties[name, value] += 1
-            record.suite_properties.append((name, value, self._suite_properties[name, value]))
+            record.suite_properties = (
+                *record.suite_properties,
+                (name, value, self._suite_properties[name, value]),
+            )
 
     def _note_stop(self, stopped: wire.Stopped) -> None:
         if not self._outstanding:

@@ -18,14 +18,17 @@ from pytest_dockerci.errors import DockerCIError, SettingsError
 from pytest_dockerci.host_run import HostRun
 from pytest_dockerci.items import ContainerItem
 from pytest_dockerci.report_folder import ReportSettings
+from pytest_dockerci.report_gate import FROM_CONTAINER
 from pytest_dockerci.reports import with_plain_values
 from pytest_dockerci.terminal import TerminalProgress, printable
 
 if TYPE_CHECKING:
+    from pathlib import PurePosixPath
+
     from pytest_dockerci.engine.environment import Environment
-    from pytest_dockerci.items import ContainerTree
     from pytest_dockerci.last_image import LastImage
     from pytest_dockerci.settings import Settings
+    from pytest_dockerci.worker_ledger import Collection
 
 
 class XdistWorkerRun(HostRun):
@@ -70,10 +73,10 @@ class XdistWorkerRun(HostRun):
     def _note_image(self, environment: Environment, last: LastImage | None) -> None:
         """The controller does."""
 
-    def _keep_collection(self, tree: ContainerTree, paths: list[str]) -> None:
+    def _keep_collection(self, collection: Collection, root: PurePosixPath, paths: list[str]) -> None:
         """One worker is enough to remember what was collected."""
         if self.worker == 0:
-            super()._keep_collection(tree, paths)
+            super()._keep_collection(collection, root, paths)
 
     def _tell_collected(self, environment: Environment, pytest_version: str) -> None:
         del environment
@@ -155,10 +158,14 @@ class XdistWorkerHooks:
         return result
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_report_to_serializable(self) -> Generator[None, Any, Any]:
-        """pytest-xdist sends texts, and no kinds of texts."""
+    def pytest_report_to_serializable(self, report: Any) -> Generator[None, Any, Any]:
+        """pytest-xdist sends texts, and no kinds of texts, and nothing of a report's class."""
         data = yield
-        return data if data is None else with_plain_values(data)
+        if data is None:
+            return None
+        if getattr(report, FROM_CONTAINER, False):
+            data[FROM_CONTAINER] = True
+        return with_plain_values(data)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:

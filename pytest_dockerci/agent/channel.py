@@ -10,7 +10,7 @@ from . import wire
 from .system import System
 
 # Far above what a test is likely to open, close or overwrite by number.
-_FIRST_DESCRIPTOR = 700
+FIRST_DESCRIPTOR = 700
 # The exit code of a worker whose end a test has closed or overwritten; one that programs do not use.
 DESCRIPTORS_LOST = 231
 
@@ -19,9 +19,9 @@ def claim_descriptor(descriptor: int) -> int:
     """Move a file descriptor out of the tests' way; children do not inherit it.
 
     Returns:
-        The new number: at least `_FIRST_DESCRIPTOR` where the process may have that many.
+        The new number: at least `FIRST_DESCRIPTOR` where the process may have that many.
     """
-    for lowest in (_FIRST_DESCRIPTOR, 100, 3):
+    for lowest in (FIRST_DESCRIPTOR, 100, 3):
         try:
             claimed = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, lowest)
         except OSError:
@@ -98,12 +98,22 @@ class Channel:
 
 
 class WorkerChannel(Channel):
-    """The worker's end. Without it nobody can be told anything: the process ends, with a code that says why."""
+    """The worker's end. Without it nobody can be told anything: the process ends, with a code that says why.
+
+    Attributes:
+        sent: Number of messages that were sent, but for `wire.Noted`.
+    """
 
     def __init__(self, read_descriptor: int, write_descriptor: int) -> None:
         super().__init__(read_descriptor, write_descriptor)
+        self.sent = 0
         self._parent = System.getppid()
         self._identity = self._identify()
+
+    def tell_of_news(self) -> None:
+        """Send `wire.Noted`."""
+        self.send(wire.Noted())
+        self.sent -= System.getpid() == self._process
 
     def require_whole(self) -> None:
         """End the process if a test has closed or overwritten what it speaks through."""
@@ -119,6 +129,7 @@ class WorkerChannel(Channel):
 
     def send_payload(self, payload: bytes) -> None:
         """As `Channel.send_payload`."""
+        self.sent += System.getpid() == self._process
         try:
             super().send_payload(payload)
         except OSError as error:

@@ -247,9 +247,11 @@ class WorkerSession:
         ):
             setup, call, teardown = self._reports
             start = getattr(setup, "start", 0.0)
-            is_news = self._notes.add_passed((index, start, setup.duration, call.duration, teardown.duration))
-            if is_news or not self._queue:
-                self._channel.send(wire.Noted())
+            row = [index, start, setup.duration, call.duration, teardown.duration]
+            if self._channel.sent != self._notes.handled:
+                self._channel.send(wire.Passed(rows=[row]))
+            elif self._notes.add_passed(row) or not self._queue:
+                self._channel.tell_of_news()
             return True
         self._send_reports(session)
         self._tell_stop(session)

@@ -23,6 +23,7 @@ from .worker_process import WorkerProcess
 
 _BATCH_SECONDS = 0.02
 _POLL_SECONDS = 0.25
+_NEWS = wire.payload_of(wire.Noted())
 
 
 def main(arguments: List[str]) -> None:
@@ -56,7 +57,6 @@ class Supervisor:
         self._worker: Optional[WorkerProcess] = None
         self._printed: List[Tuple[str, bytes]] = []
         self._batch_deadline: Optional[float] = None  # when the tests that have passed are sent
-        self._due = 0  # tests that were asked for and not reported; a guess once a worker has died
 
     def serve(self) -> None:
         """Run until the host hangs up; then end the worker and everything it started."""
@@ -99,7 +99,6 @@ class Supervisor:
             if isinstance(message, wire.Start):
                 if self._worker is not None:
                     self._worker.close()
-                self._due = 0
                 self._worker = self._start(message)
             elif isinstance(message, (wire.TerminalInput, wire.TerminalSize)):
                 self._serve_device(message)
@@ -107,9 +106,7 @@ class Supervisor:
                 if self._worker is not None:
                     self._worker.limits.update((int(row[0]), (row[1], bool(row[2]))) for row in message.rows)
             elif self._worker is not None:
-                self._due += len(message.indices) if isinstance(message, wire.Run) else 0
-                self._due += isinstance(message, wire.Again)
-                self._worker.send(message)
+                self._worker.ask(message)
 
     def _serve_device(self, message: wire.Message) -> None:
         device = None if self._worker is None else self._worker.device
@@ -154,21 +151,22 @@ class Supervisor:
             self._worker = None
 
     def _pass_on(self, worker: WorkerProcess, payload: bytes) -> None:
+        if payload == _NEWS:
+            return  # it has woken us up
+        self._send_passed(worker)  # what has passed before it: see `worker_memory`
         message = worker.observe(payload)
         if isinstance(message, wire.Debugger) and message.state == "left":
             self._send_shown(worker.last_shown())
             self._host.send_payload(payload)
         elif message is not None:
-            self._send_passed(worker)
-            self._due -= isinstance(message, wire.Done)
             self._send_output(worker)
             self._host.send_payload(payload)
+        worker.note_handled()
 
     def _send_passed(self, worker: WorkerProcess) -> None:
         rows = worker.take_passed()
         self._batch_deadline = None
         if rows:
-            self._due -= len(rows)
             self._host.send(wire.Passed(rows=rows))
 
     def _note_waiting(self, worker: WorkerProcess) -> None:
@@ -180,7 +178,7 @@ class Supervisor:
         if waiting and self._batch_deadline is None:
             self._batch_deadline = time.monotonic() + _BATCH_SECONDS
         is_due = self._batch_deadline is not None and time.monotonic() >= self._batch_deadline
-        if is_due or (waiting and waiting >= min(self._due, MAX_ROWS // 2)):
+        if is_due or (waiting and waiting >= min(worker.due, MAX_ROWS // 2)):
             self._send_passed(worker)
 
     def _send_output(self, worker: WorkerProcess) -> None:

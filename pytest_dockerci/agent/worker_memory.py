@@ -2,23 +2,28 @@
 
 As messages, these were half of what a short test cost. They stay what they were when the worker dies, and when a
 test closes every file descriptor.
+
+Messages and passed tests keep their order: a worker adds a test here only when its supervisor has dealt with every
+message that it has sent, and the supervisor takes the tests from here before it deals with a message.
 """
 
 import mmap
 import os
+import sys
 import tempfile
 import time
 from contextlib import suppress
 from typing import List, NamedTuple, Sequence
 
+from .channel import FIRST_DESCRIPTOR
 from .system import System
 
 PHASES = ("setup", "call", "teardown")
 # How many passed tests may wait for the supervisor; it is told when half of that do.
 MAX_ROWS = 256
-_RUNS, _STEPS, _TEST, _PHASE, _WRITTEN, _TAKEN = range(6)
+_RUNS, _STEPS, _TEST, _PHASE, _WRITTEN, _TAKEN, _HANDLED = range(7)
 _RUN_BEGAN, _STEP_BEGAN = range(2)
-_NUMBERS, _TIMES = 6, 2
+_NUMBERS, _TIMES = 7, 2
 _ROW_NUMBERS = 5
 _BYTES = 8 * (_NUMBERS + _TIMES + MAX_ROWS * _ROW_NUMBERS)
 _FULL_WAIT_SECONDS = 0.001
@@ -55,7 +60,7 @@ class WorkerMemory:
     """
 
     def __init__(self, descriptor: int) -> None:
-        memory = memoryview(mmap.mmap(descriptor, _BYTES))
+        memory = memoryview(_mapped(descriptor))
         self._numbers = memory[: 8 * _NUMBERS].cast("q")
         self._times = memory[8 * _NUMBERS : 8 * (_NUMBERS + _TIMES)].cast("d")
         self._rows = memory[8 * (_NUMBERS + _TIMES) :].cast("d")
@@ -80,6 +85,11 @@ class WorkerMemory:
             self._times[_STEP_BEGAN] = _now()
             self._numbers[_PHASE] = PHASES.index(when)
             self._numbers[_STEPS] += 1
+
+    @property
+    def handled(self) -> int:
+        """How many of its messages the supervisor has dealt with."""
+        return self._numbers[_HANDLED]
 
     def add_passed(self, row: Sequence[float]) -> bool:
         """Note a test that passed, as in `wire.Passed`; waits while the supervisor is far behind.
@@ -118,6 +128,10 @@ class WorkerMemory:
             step_began=times[_STEP_BEGAN],
         )
 
+    def note_handled(self) -> None:
+        """A message has been dealt with."""
+        self._numbers[_HANDLED] += 1
+
     @property
     def waiting(self) -> int:
         """How many passed tests have not been taken.
@@ -144,6 +158,22 @@ class WorkerMemory:
 def _now() -> float:
     # As `time.monotonic`, which time-machine stops along with a test's clock, wherever it is called.
     return System.clock_gettime(time.CLOCK_MONOTONIC)
+
+
+def _mapped(descriptor: int) -> mmap.mmap:
+    """The memory, without a low descriptor that the tests would not find taken under plain pytest."""
+    if sys.version_info >= (3, 13):
+        return mmap.mmap(descriptor, _BYTES, trackfd=False)
+    low: List[int] = []  # Python keeps a duplicate of the descriptor, with the lowest number that is free
+    with suppress(OSError):
+        while not low or low[-1] < FIRST_DESCRIPTOR:
+            low.append(os.dup(descriptor))
+    os.close(low.pop())
+    try:
+        return mmap.mmap(descriptor, _BYTES)
+    finally:
+        for each in low:
+            os.close(each)
 
 
 def shared_descriptor() -> int:

@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from contextlib import suppress
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Deque, Dict, Iterator, List, Optional, Tuple
 
 from . import memory_limit, wire
-from .channel import DESCRIPTORS_LOST
 from .debugger_device import END_MARK, DebuggerDevice
 from .patient_writer import PatientWriter
+from .process_end import WITHOUT_DESCRIPTORS, cause_of_end
 from .worker_memory import WorkerMemory, shared_descriptor
 
 _TAIL_BYTES = 16384
@@ -21,7 +22,7 @@ _READ_BYTES = 1 << 16
 _MAX_READS = 16
 _STACK_DUMP_SECONDS = 1.0
 _END_MARK_SECONDS = 5.0
-_DESCRIPTORS_LOST = "it closed or overwrote the file descriptors of the agent"
+_GOES_ON = "it goes on after its end frame"
 
 
 class WorkerProcess:
@@ -42,6 +43,8 @@ class WorkerProcess:
         self._phase_timeout_seconds = start.phase_timeout_seconds
         self._when = "collect"  # while no test runs
         self._ended_runs = 0
+        self._asked_tests: Deque[int] = deque()
+        self._has_refused = False
         self._paused_run_seconds = self._paused_step_seconds = 0.0  # with a debugger
         self._timed_out = ""
         self._timed_out_at = 0.0
@@ -142,24 +145,32 @@ class WorkerProcess:
         try:
             message = self._parse(payload)
         except wire.WireError as error:
-            self._broken = str(error)
-            self.finished = None
+            self._break(str(error))
             return None
         if isinstance(message, wire.Finished):
             self.finished = message
             return None
-        if isinstance(message, wire.Noted):
-            return None  # it has woken us up
+        if isinstance(message, wire.Passed):
+            self._end_runs(len(message.rows))
         if isinstance(message, wire.Debugger):
             self._follow_debugger(message.state)
-        self._ended_runs += isinstance(message, wire.Done)
+        if isinstance(message, wire.Done):
+            self._end_runs(1)
         if isinstance(message, wire.Collected):
             self._when = "between tests"
         return message
 
+    def note_handled(self) -> None:
+        """A message, but for `wire.Noted`, has been dealt with."""
+        self._notes.note_handled()
+
+    def _break(self, why: str) -> None:
+        self._broken = self._broken or why
+        self.finished = None
+
     def _parse(self, payload: bytes) -> wire.Message:
         if self.finished is not None:
-            raise wire.WireError("it goes on after its end frame")
+            raise wire.WireError(_GOES_ON)
         return wire.parse_payload(payload)
 
     def _look(self) -> None:
@@ -183,10 +194,33 @@ class WorkerProcess:
             return 0
 
     def take_passed(self) -> List[List[float]]:
-        """Those tests, as in `wire.Passed`."""
-        rows = self._notes.take_passed() if self.waiting else []
-        self._ended_runs += len(rows)
+        """Those tests, as in `wire.Passed`; none after the end frame."""
+        if self.waiting and self.finished is not None:
+            self._break(_GOES_ON)
+            self._has_refused = True
+        if not self.waiting or self._has_refused:
+            return []
+        rows = self._notes.take_passed()
+        self._end_runs(len(rows))
         return rows
+
+    def ask(self, message: wire.Message) -> None:
+        """Hand on what the host asks for, and note which tests."""
+        if isinstance(message, wire.Run):
+            self._asked_tests += message.indices
+        elif isinstance(message, wire.Again):
+            self._asked_tests.appendleft(message.index)
+        self.send(message)
+
+    @property
+    def due(self) -> int:
+        """How many tests it was asked for and has not reported."""
+        return len(self._asked_tests)
+
+    def _end_runs(self, count: int) -> None:
+        self._ended_runs += count
+        for _ in range(min(count, len(self._asked_tests))):
+            self._asked_tests.popleft()
 
     def _follow_debugger(self, state: str) -> None:
         """A person at a debugger takes as long as it takes: the clock of the phase stands still."""
@@ -282,7 +316,7 @@ class WorkerProcess:
         try:
             self._process.wait(timeout=0.2)
         except subprocess.TimeoutExpired:
-            self._broken = _DESCRIPTORS_LOST
+            self._broken = WITHOUT_DESCRIPTORS
             self.kill()
         return True
 
@@ -311,10 +345,14 @@ class WorkerProcess:
     def obituary(self) -> wire.WorkerDied:
         """What to say of a worker that ended without its end frame."""
         self._look()
-        is_between = self._is_between_tests()
+        index, when = -1, self._when
+        if self._asked_tests and (self._has_refused or not self._is_between_tests()):
+            # The first that it has not reported; one that broke the protocol can have run on.
+            index = self._asked_tests[0]
+            when = self._noted.when if self._noted.test == index else "call"
         return wire.WorkerDied(
-            index=-1 if is_between else self._noted.test,
-            when=self._when if is_between else self._noted.when,
+            index=index,
+            when=when,
             cause=self._cause(),
             output=self._tail.decode("utf-8", "surrogateescape"),
         )
@@ -324,20 +362,7 @@ class WorkerProcess:
             return self._timed_out
         if self._broken:
             return self._broken
-        code = self._process.returncode
-        if code == DESCRIPTORS_LOST:
-            return _DESCRIPTORS_LOST
-        if code is not None and code < 0:
-            try:
-                name = signal.Signals(-code).name
-            except ValueError:
-                name = "signal %d" % -code
-            if code == -signal.SIGKILL and memory_limit.count_kills() > self._memory_kills:
-                limit = memory_limit.limit_bytes()
-                of = "" if limit is None else " of %.0f MiB" % (limit / (1 << 20))
-                return "the Python process was killed by the kernel: the container's memory%s is used up" % of
-            return "the Python process was killed by %s" % name
-        return "the Python process ended with exit code %s" % code
+        return cause_of_end(self._process.returncode, self._memory_kills)
 
 
 def _device(start: wire.Start) -> Optional[DebuggerDevice]:

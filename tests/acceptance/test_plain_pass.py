@@ -38,8 +38,10 @@ WATCH = """
             names.add(frame.f_globals.get("__name__"))
             frame = frame.f_back
         said = {name: value for name, value in vars(report).items() if name not in ("duration", "start", "stop")}
+        said["dockerci_from_container"] = report.dockerci_from_container
         with open("watched.jsonl", "a") as file:
-            file.write(json.dumps([report.nodeid, "pytest_dockerci.plain_pass" in names, repr(said)]) + "\\n")
+            row = [report.nodeid, "pytest_dockerci.plain_pass" in names, repr(sorted(said.items()))]
+            file.write(json.dumps(row) + "\\n")
     """
 SHORT = {"test_some[1]", "test_some[2]"}
 

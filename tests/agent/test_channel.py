@@ -145,7 +145,7 @@ def test_a_claimed_descriptor() -> None:
     reading, writing = os.pipe()
     claimed = claim_descriptor(writing)
     try:
-        assert claimed >= channel._FIRST_DESCRIPTOR == 700
+        assert claimed >= channel.FIRST_DESCRIPTOR == 700
         assert fcntl.fcntl(claimed, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(writing)

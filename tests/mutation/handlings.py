@@ -120,7 +120,7 @@ HANDLINGS = (
         row="41",
         fault="a test that takes its process with it",
         test="tests/whole_run/test_crashes.py",
-        changes=(("agent/worker_process.py", "index=-1 if is_between else self._noted.test", "index=-1"),),
+        changes=(("agent/worker_process.py", "index = self._asked_tests[0]", "pass"),),
     ),
     Handling(
         row="45",
@@ -281,7 +281,7 @@ HANDLINGS = (
         changes=(
             (
                 "agent/worker_process.py",
-                "            self._broken = str(error)\n            self.finished = None\n            return None\n",
+                "            self._break(str(error))\n            return None\n",
                 "            return None\n",
             ),
         ),

@@ -21,6 +21,9 @@ def worker():
 def say(payload):
     worker().send_payload(payload)
 
+def note(row):
+    next(each for each in gc.get_objects() if type(each).__name__ == "WorkerMemory").add_passed(row)
+
 def shout(payload, number):
     numbers = struct.pack(">III", len(payload), number, zlib.crc32(payload))
     frame = numbers + struct.pack(">I", zlib.crc32(numbers)) + payload
@@ -31,7 +34,7 @@ def shout(payload, number):
                 pipe.write(frame)
 """
 SUITE = """
-from conftest import say, shout
+from conftest import note, say, shout
 def test_lies(): {lie}
 def test_between(): pass
 def test_next(): assert {holds}
@@ -44,8 +47,17 @@ FINISHED = b'["Finished",{"exit_status":0,"received":4,"reported":4}]'
 LIES = (
     pytest.param(f"say({PASSED!r})", False, 1, "a report on test 2, which was not due", id="a later test"),
     pytest.param(f"say({TWICE!r})", True, 7, "a report on test 0, which was not due", id="its own twice"),
+    pytest.param(
+        "note((2, 1.0, 0, 0, 0))", False, 1, "a report on test 2, which was not due", id="a later note"
+    ),
+    pytest.param(
+        "note((0, 1.0, 0, 0, 0))", True, 7, "a report on test 0, which was not due", id="its own note twice"
+    ),
     pytest.param(f"[shout({PASSED!r}, n) for n in range(99)]", False, 1, "was due", id="past the supervisor"),
     pytest.param(f"say({FINISHED!r})", True, 1, "it goes on after its end frame", id="an early end"),
+    pytest.param(
+        "note((float('nan'), 1.0, 0, 0, 0))", True, 1, "NaN is not JSON", id="a note that is no number"
+    ),
     pytest.param(
         'say(b\'["Done",{"index":99}]\')', True, 1, "a report on test 99, which was not due", id="unknown"
     ),
@@ -61,7 +73,7 @@ LIES = (
 )
 
 
-@pytest.mark.parametrize(("lie", "holds", "exit_code", "why"), soak_after(4, LIES))
+@pytest.mark.parametrize(("lie", "holds", "exit_code", "why"), soak_after(6, LIES))
 def test_a_lie(project: Project, lie: str, holds: bool, exit_code: int, why: str) -> None:  # noqa: FBT001
     """The lying test is blamed, or the run is not proved; the others keep their own verdicts."""
     project.write(tests__conftest_py=CONFTEST, tests__test_lies_py=SUITE.format(lie=lie, holds=holds))
