@@ -24,7 +24,9 @@ _PARALLEL = 16
 _STAGES = (("container", "network"), ("volume",), ("image",), ("reaper",))
 # In the order in which they can be removed.
 KINDS = tuple(kind for kinds in _STAGES for kind in kinds)
-_MAX_PASSES = 8
+# After a pass that could not remove everything. The reaper's container removes itself when it has ended, and the
+# engine refuses to do so twice: it is gone at the next look.
+_PAUSES_SECONDS = (0.01, 0.05, *[0.15] * 6)
 _PAUSE_SECONDS = 0.1
 _GONE = (404, 304)
 
@@ -126,7 +128,7 @@ def _remove_passes(
     engine: Engine, list_them: Callable[[], list[EngineObject]], quiet_seconds: float
 ) -> tuple[str, ...]:
     problems: dict[str, str] = {}
-    for _ in range(_MAX_PASSES):
+    for pause_seconds in _PAUSES_SECONDS:
         objects = _list_until_quiet(list_them, quiet_seconds)
         if not objects:
             return ()
@@ -146,7 +148,7 @@ def _remove_passes(
                     if problem:
                         problems[thing.key] = problem
         if problems:
-            time.sleep(_PAUSE_SECONDS)
+            time.sleep(pause_seconds)
     return tuple(
         f"{thing}: {problems[thing.key]}" if thing.key in problems else str(thing) for thing in list_them()
     )
