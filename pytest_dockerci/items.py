@@ -138,13 +138,14 @@ class ContainerItem(pytest.Item):
 
     Attributes:
         index: Its position in the container's collection; None when the container deselected it.
+        seconds: How long it took in the container; 0 before it has run.
         type_name: What pytest in the container calls its type.
         xfail_reason: Why the phase that was reported last was expected to fail, as the container words it.
     """
 
     # Attributes beside pytest's own would double what a test takes.
     __slots__ = (
-        *("tree", "type_name", "number", "index", "originalname", "xfail_reason"),
+        *("tree", "type_name", "number", "index", "originalname", "xfail_reason", "seconds"),
         *("_location", "_record", "_raised"),
     )
 
@@ -158,17 +159,9 @@ class ContainerItem(pytest.Item):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.xfail_reason: str | None = None
+        self.seconds = 0.0
         self._record: TestRecord | None = None
         self._raised: BaseException | None = None
-
-    @property
-    def seconds(self) -> float:
-        """How long the test took in the container; 0 before it has run."""
-        if self._record is None:
-            return 0.0
-        if self._record.passed is not None:
-            return sum(self._record.passed[2:])
-        return sum(float(data.get("duration") or 0.0) for data, _ in self._record.reports)
 
     @property
     def module(self) -> ModuleType | None:
@@ -191,7 +184,12 @@ class ContainerItem(pytest.Item):
         """Wait for the test's result; the reports of its phases are made from it."""
         self._record = None
         self._record = self.tree.runner.record(self)
+        self.seconds = _seconds_of(self._record)
         record_for_junit(self.config, self.nodeid, self._record)
+
+    def forget_record(self) -> None:
+        """All its phases have been reported."""
+        self._record = None
 
     def runtest(self) -> None:
         """Raise what the test raised."""
@@ -283,3 +281,9 @@ class ContainerItem(pytest.Item):
 
     def __repr__(self) -> str:
         return f"<{self.type_name} {self.name}>"
+
+
+def _seconds_of(record: TestRecord) -> float:
+    if record.passed is not None:
+        return sum(record.passed[2:])
+    return sum(float(data.get("duration") or 0.0) for data, _ in record.reports)

@@ -16,6 +16,7 @@ from pytest_dockerci.report_gate import FROM_CONTAINER
 
 if TYPE_CHECKING:
     from pytest_dockerci.host_run import HostRun
+    from pytest_dockerci.remote_run import RemoteRun
 
 _PHASES: tuple[Literal["setup", "call", "teardown"], ...] = ("setup", "call", "teardown")
 # What pytest calls in between.
@@ -54,7 +55,8 @@ class PlainPassHooks:
             return None
         if self._is_unseen is None:
             self._is_unseen = is_unseen(item.config)
-        if not self._is_unseen or not self._has_come(item):
+        agent = self._agent_with_pass(item) if self._is_unseen else None
+        if agent is None or item.index is None:
             return None
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         item.take_record()
@@ -70,13 +72,18 @@ class PlainPassHooks:
             item.report(report)
             item.ihook.pytest_runtest_logreport(report=report)
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        # Nobody asks for it again; a hundred thousand would take 30 MiB.
+        item.forget_record()
+        agent.forget(item.index)
         return True
 
-    def _has_come(self, item: ContainerItem) -> bool:
+    def _agent_with_pass(self, item: ContainerItem) -> RemoteRun | None:
+        """The agent that has sent the test's plain pass, if one has."""
         containers, index = self._run.containers, item.index
         if containers is None or containers.failure is not None or index is None or index in containers.taken:
-            return False
-        return containers.agent_of(index).has_plain_pass(index)
+            return None
+        agent = containers.agent_of(index)
+        return agent if agent.has_plain_pass(index) else None
 
 
 def is_unseen(config: pytest.Config) -> bool:

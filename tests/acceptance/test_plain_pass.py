@@ -31,7 +31,8 @@ WATCH = """
         containers = lambda: config.pluginmanager.get_plugin("dockerci-run").run.containers
     def pytest_runtest_logreport(report):
         deadline = time.monotonic() + 30
-        while not containers().agent_of(2).has_plain_pass(2) and time.monotonic() < deadline:
+        while not containers().taken - {0} and not containers().agent_of(2).has_plain_pass(2):
+            assert time.monotonic() < deadline
             time.sleep(0.01)
         frame, names = sys._getframe(), set()
         while frame is not None:
