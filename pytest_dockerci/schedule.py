@@ -76,4 +76,4 @@ def tests_ahead(seconds: float, tests: int) -> int:
     """
     if tests == 0 or seconds <= 0:
         return MIN_AHEAD
-    return max(MIN_AHEAD, min(MAX_AHEAD, round(_AHEAD_SECONDS / (seconds / tests))))
+    return min(MAX_AHEAD, MIN_AHEAD + round(_AHEAD_SECONDS / (seconds / tests)))

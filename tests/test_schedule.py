@@ -76,7 +76,8 @@ def test_how_far_ahead() -> None:
     """About 50 ms of work, within limits."""
     assert schedules.tests_ahead(0.0, 0) == MIN_AHEAD
     assert schedules.tests_ahead(1.0, 10) == MIN_AHEAD
-    assert schedules.tests_ahead(0.05, 10) == 10
+    assert schedules.tests_ahead(0.05, 10) == 10 + MIN_AHEAD
+    assert schedules.tests_ahead(0.5, 10) == 1 + MIN_AHEAD
     assert schedules.tests_ahead(0.0001, 10) == MAX_AHEAD
     assert schedules.tests_ahead(0.0, 10) == MIN_AHEAD
 

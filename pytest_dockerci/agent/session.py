@@ -250,7 +250,7 @@ class WorkerSession:
             row = [index, start, setup.duration, call.duration, teardown.duration]
             if self._channel.sent != self._notes.handled:
                 self._channel.send(wire.Passed(rows=[row]))
-            elif self._notes.add_passed(row) or not self._queue:
+            elif self._notes.add_passed(row) or not self._is_next_known():
                 self._channel.tell_of_news()
             return True
         self._send_reports(session)

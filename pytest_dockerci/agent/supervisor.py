@@ -178,7 +178,7 @@ class Supervisor:
         if waiting and self._batch_deadline is None:
             self._batch_deadline = time.monotonic() + _BATCH_SECONDS
         is_due = self._batch_deadline is not None and time.monotonic() >= self._batch_deadline
-        if is_due or (waiting and waiting >= min(worker.due, MAX_ROWS // 2)):
+        if is_due or (waiting and (worker.is_idle or waiting >= MAX_ROWS // 2)):
             self._send_passed(worker)
 
     def _send_output(self, worker: WorkerProcess) -> None:

@@ -44,7 +44,7 @@ class WorkerProcess:
         self._when = "collect"  # while no test runs
         self._ended_runs = 0
         self._asked_tests: Deque[int] = deque()
-        self._has_refused = False
+        self._has_refused = self._holds_back = False
         self._paused_run_seconds = self._paused_step_seconds = 0.0  # with a debugger
         self._timed_out = ""
         self._timed_out_at = 0.0
@@ -208,14 +208,15 @@ class WorkerProcess:
         """Hand on what the host asks for, and note which tests."""
         if isinstance(message, wire.Run):
             self._asked_tests += message.indices
+            self._holds_back = message.then == wire.THEN_WAIT
         elif isinstance(message, wire.Again):
             self._asked_tests.appendleft(message.index)
         self.send(message)
 
     @property
-    def due(self) -> int:
-        """How many tests it was asked for and has not reported."""
-        return len(self._asked_tests)
+    def is_idle(self) -> bool:
+        """True when it has run all that it may: the last test only when it knows what follows."""
+        return self.waiting >= len(self._asked_tests) - self._holds_back
 
     def _end_runs(self, count: int) -> None:
         self._ended_runs += count
