@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 import pytest
@@ -293,10 +293,16 @@ class ContainerRun:
 
     def next_arrival(self) -> tuple[int, int]:
         """Wait for the next test that has come: ``(index, worker)``. The test in which a worker died counts."""
+        with ExitStack() as shown:
+            for agent in self._agents:
+                shown.enter_context(agent.printed.showing())
+            return self._next_arrival()
+
+    def _next_arrival(self) -> tuple[int, int]:
         interrupts = interrupts_raised()
         while interrupts_raised() == interrupts:
             with self._changed:
-                self._changed.wait_for(lambda: bool(self._arrived) or self._lost_worker() is not None, 1.0)
+                self._changed.wait_for(self._has_news, 1.0)
                 if self._arrived:
                     return self._arrived.popleft()
                 if (lost := self._lost_worker()) is not None:
@@ -305,6 +311,10 @@ class ContainerRun:
                 agent.deliver()
                 agent.serve_debugger(lambda: False)
         raise KeyboardInterrupt
+
+    def _has_news(self) -> bool:
+        is_full = any(agent.printed.is_full for agent in self._agents)
+        return bool(self._arrived) or is_full or self._lost_worker() is not None
 
     def _lost_worker(self) -> tuple[int, int] | None:
         for worker, agent in enumerate(self._agents):
@@ -325,9 +335,7 @@ class ContainerRun:
     def take_arrived(self) -> list[int]:
         """The tests that have come and were not asked for by `next_arrival`."""
         with self._changed:
-            arrived = [index for index, _ in self._arrived]
-            self._arrived.clear()
-        return arrived
+            return [self._arrived.popleft()[0] for _ in range(len(self._arrived))]
 
     # End
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 
 from pytest_dockerci.agent import wire
 from pytest_dockerci.agent_program import bootstrap
@@ -63,7 +64,7 @@ class RemoteRun:
         self._lost: DockerCIError | None = None
         self._output_tail = ""
         self._pending_warnings: list[wire.Warned] = []
-        self._printed = PrintedOutput()
+        self.printed = PrintedOutput(changed)
         self._closed = False
         self._masked = MaskedMessages(known())
         self._ledger = WorkerLedger()
@@ -266,7 +267,7 @@ class RemoteRun:
             # Waits until the terminal is lent: a key typed at its prompt before that would not be the debugger's.
             return [], []
         warnings, self._pending_warnings = self._pending_warnings, []
-        return warnings, self._printed.take(up_to)
+        return warnings, self.printed.take(up_to)
 
     def _hand_over(self, warnings: list[wire.Warned], output: list[tuple[str, str]]) -> None:
         for warning in warnings:
@@ -294,7 +295,7 @@ class RemoteRun:
             on_terminal: Gets what is for the terminal.
         """
         with self._changed:
-            self._changed.wait_for(lambda: bool(self._printed) or not self.is_in_debugger or is_over(), 0.5)
+            self._changed.wait_for(lambda: bool(self.printed) or not self.is_in_debugger or is_over(), 0.5)
             if is_over():
                 return
             warnings, output = self._take(None, with_debugger=True)
@@ -314,9 +315,12 @@ class RemoteRun:
         *,
         holds_output: bool = False,
     ) -> None:
-        shows = not holds_output
+        with nullcontext() if holds_output else self.printed.showing():
+            self._wait_until(is_there, timeout_seconds, shows=not holds_output)
+
+    def _wait_until(self, is_there: Callable[[], bool], limit_seconds: float | None, *, shows: bool) -> None:
         interrupts = interrupts_raised()
-        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        deadline = None if limit_seconds is None else time.monotonic() + limit_seconds
         while True:
             with self._changed:
                 # Short waits, so that output shows while a test runs.
@@ -325,7 +329,7 @@ class RemoteRun:
                         is_there()
                         or self._lost is not None
                         or self.is_in_debugger
-                        or (shows and bool(self._printed))
+                        or (shows and bool(self.printed))
                     ),
                     1.0,
                 )
@@ -359,6 +363,7 @@ class RemoteRun:
             for message in messages:
                 self._file(message)
             self._changed.notify_all()
+            self.printed.wait_for_room()
 
     def _lose(self, error: DockerCIError) -> None:
         with self._changed:
@@ -382,10 +387,10 @@ class RemoteRun:
             case wire.Debugger():
                 self._has_debugger = message.state == "entered"
             case wire.TerminalOutput():
-                self._printed.add(TERMINAL, message.text, self._ledger.completed)
+                self.printed.add(TERMINAL, message.text, self._ledger.completed)
             case wire.Output():
                 self._output_tail = (self._output_tail + message.text)[-_OUTPUT_TAIL_CHARACTERS:]
-                self._printed.add(message.stream, message.text, self._ledger.completed)
+                self.printed.add(message.stream, message.text, self._ledger.completed)
             case _:
                 self._ledger.file(message)
                 for index in self._ledger.arrived:
