@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pytest_dockerci.errors import SettingsError
 
 IniType = Literal["string", "linelist", "args", "seconds", "workers", "bool"]
 
 
-@dataclass(frozen=True, slots=True)
-class IniOption:
+class IniOption(NamedTuple):
     """One setting of the configuration file."""
 
     name: str

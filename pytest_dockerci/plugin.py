@@ -16,7 +16,7 @@ import pytest
 
 from pytest_dockerci.errors import DockerCIError, SettingsError
 from pytest_dockerci.push_options import find_push_settings
-from pytest_dockerci.settings import add_options, is_switched_on, read_settings, read_suite
+from pytest_dockerci.setting_options import add_options, is_switched_on
 
 if TYPE_CHECKING:
     from pytest_dockerci.host_run import HostRun
@@ -61,6 +61,7 @@ def pytest_load_initial_conftests(
     from pytest_dockerci.container_options import take_container_options, take_unknown_options  # noqa: PLC0415
     from pytest_dockerci.host_collection import hide_conftests  # noqa: PLC0415
     from pytest_dockerci.kept_use import start_early_agents  # noqa: PLC0415
+    from pytest_dockerci.settings import read_suite  # noqa: PLC0415
 
     start_early_agents(early_config)
     try:
@@ -116,6 +117,8 @@ def _settings_of_run(config: pytest.Config) -> Settings:
     Raises:
         SettingsError: One cannot be meant.
     """
+    from pytest_dockerci.settings import read_settings  # noqa: PLC0415 - see the module's docstring
+
     settings = read_settings(config, os.environ)
     if not settings.commands:
         return settings

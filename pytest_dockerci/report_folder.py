@@ -10,11 +10,9 @@ from typing import Any
 import pytest
 
 from pytest_dockerci.errors import SettingsError
-from pytest_dockerci.ini_option import IniOption, bad_value
+from pytest_dockerci.ini_option import bad_value
+from pytest_dockerci.report_option import ARTIFACTS_OPTION
 
-ARTIFACTS_OPTION = IniOption(
-    "dockerci_artifacts", "linelist", "", "globs of files in the container that a report takes"
-)
 PHASES_FILE = "phases.json"
 ARTIFACTS_FOLDER = "artifacts"
 LOGS_FOLDER = "logs"
@@ -31,16 +29,6 @@ class ReportSettings:
 
     folder: Path | None = None
     artifacts: tuple[str, ...] = ()
-
-
-def add_report_option(group: Any) -> None:
-    """Register the option with pytest; `ARTIFACTS_OPTION` is among the settings."""
-    group.addoption(
-        "--dockerci-report",
-        metavar="DIR",
-        dest="dockerci_report",
-        help="write a report there: phases.json, the services' logs, artifacts",
-    )
 
 
 def report_folder(config: pytest.Config) -> Path | None:

@@ -302,7 +302,7 @@ def test_a_run_that_is_not_switched_on_loads_little(pytester: pytest.Pytester) -
         "import sys\n"
         "def test_loaded():\n"
         "    ours = {name.partition('.')[2] for name in sys.modules if name.startswith('pytest_dockerci')}\n"
-        "    settings = {'ini_option', 'keep_option', 'push_options', 'report_folder', 'settings'}\n"
+        "    settings = {'ini_option', 'keep_option', 'push_options', 'report_option', 'setting_options'}\n"
         "    assert ours <= {'', 'errors', 'fixtures', 'hooks', 'plugin', *settings}\n"
         "    assert not {'docker', 'yaml', 'testcontainers', 'requests'} & set(sys.modules)\n"
     )

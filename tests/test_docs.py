@@ -48,7 +48,8 @@ from pytest_dockerci.handoff import EVIDENCE_FILE, SIGNED_FILE
 from pytest_dockerci.push_tags import DEFAULT_TEMPLATES, PLACEHOLDERS
 from pytest_dockerci.release import Release
 from pytest_dockerci.release_files import FILES
-from pytest_dockerci.settings import ALLOWED_NAMES, INI_OPTIONS
+from pytest_dockerci.setting_options import INI_OPTIONS
+from pytest_dockerci.settings import ALLOWED_NAMES
 from pytest_dockerci.verdict import _PRECEDENCE
 
 # pytest itself brings tomli where the standard library has no reader.

@@ -7,10 +7,10 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from pytest_dockerci import settings as module
 from pytest_dockerci.ci_systems import find_build_number
 from pytest_dockerci.errors import SettingsError
 from pytest_dockerci.report_folder import ReportSettings
+from pytest_dockerci.setting_options import INI_OPTIONS
 from pytest_dockerci.settings import Settings, parse_environ, parse_workers, read_settings
 
 Read = Callable[..., Settings]
@@ -311,7 +311,7 @@ def test_the_build_number(environ: dict[str, str], number: str | None) -> None:
 
 def test_every_setting_is_in_the_table_once() -> None:
     """Names are unique and carry our prefix."""
-    names = [option.name for option in module.INI_OPTIONS]
+    names = [option.name for option in INI_OPTIONS]
     assert len(names) == len(set(names))
     assert all(name.startswith("dockerci_") for name in names)
 
