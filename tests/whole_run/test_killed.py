@@ -62,8 +62,9 @@ class KilledRun:
     @property
     def run_id(self) -> str:
         """The run."""
-        [folder] = self.folders()
-        return folder.name
+        folders = self.folders()
+        assert len(folders) == 1, self.output
+        return folders[0].name
 
     def folders(self) -> list[Path]:
         """The folders of the project's runs, from this one on, that were not ended in good order."""
