@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import resource
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -267,3 +269,40 @@ def test_a_worker_that_cannot_read_for_another_reason() -> None:
         channel.receive(wait=True)
 
     assert exit_code_of(work) == 9
+
+
+def test_what_a_worker_has_sent_is_counted(pipes: Pipes) -> None:
+    """But for the news that it has; what a forked child sends does not count."""
+    worker = WorkerChannel(pipes.channel.read_descriptor, pipes.channel._write_descriptor)
+    assert worker.sent == 0
+    worker.send(wire.Done(index=1))
+    worker.tell_of_news()
+    worker.send(wire.Done(index=2))
+    assert worker.sent == 2
+    assert pipes.heard() == [wire.Done(index=1), wire.Noted(), wire.Done(index=2)]
+    worker._process = -1
+    worker.send(wire.Done(index=3))
+    worker.tell_of_news()
+    assert worker.sent == 2
+
+
+@pytest.mark.parametrize(
+    ("harm", "code"),
+    [("pass", 0), ("os.close(inner)", DESCRIPTORS_LOST), ("os.dup2(0, inner)", DESCRIPTORS_LOST)],
+)
+@pytest.mark.parametrize("is_child", [False, True])
+def test_a_worker_looks_whether_it_can_speak(harm: str, code: int, *, is_child: bool) -> None:
+    """One that cannot ends; a forked child of it does not, whose descriptors are not the point."""
+    program = [
+        "import os",
+        "from pytest_dockerci.agent.channel import WorkerChannel",
+        "outer, inner = os.pipe()",
+        "channel = WorkerChannel(outer, inner)",
+        f"channel._process += {int(is_child)}",
+        harm,
+        "channel.require_whole()",
+    ]
+    ended = subprocess.run(
+        [sys.executable, "-c", "\n".join(program)], stdin=subprocess.DEVNULL, check=False, timeout=30
+    )
+    assert ended.returncode == (0 if is_child else code)
