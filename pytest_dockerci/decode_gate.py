@@ -7,7 +7,7 @@ container; here is what the host relies on in it, so that nothing else is ever l
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from pytest_dockerci.agent import wire
 from pytest_dockerci.shapes import (
@@ -29,7 +29,7 @@ _TEXT = Text()
 _NAME = Text(is_name=True)
 _WHOLE = Number(is_whole=True)
 _KINDS = frozenset({"item", "class", "directory", "file", "collector"})
-PHASES = ("setup", "call", "teardown")
+PHASES: tuple[Literal["setup", "call", "teardown"], ...] = ("setup", "call", "teardown")
 _OUTCOMES = frozenset({"passed", "failed", "skipped"})
 
 

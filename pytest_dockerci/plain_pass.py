@@ -6,11 +6,12 @@ runs on the host. None does here. Where nobody but pytest looks between the phas
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pytest
 from _pytest.runner import CallInfo
 
+from pytest_dockerci.decode_gate import PHASES
 from pytest_dockerci.items import ContainerItem
 from pytest_dockerci.report_gate import FROM_CONTAINER
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from pytest_dockerci.host_run import HostRun
     from pytest_dockerci.remote_run import RemoteRun
 
-_PHASES: tuple[Literal["setup", "call", "teardown"], ...] = ("setup", "call", "teardown")
 # What pytest calls in between.
 _BETWEEN = (
     "pytest_runtest_setup",
@@ -61,7 +61,7 @@ class PlainPassHooks:
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         item.take_record()
         first: pytest.TestReport | None = None
-        for when in _PHASES:
+        for when in PHASES:
             call: CallInfo[None] = CallInfo(
                 None, None, start=0, stop=0, duration=0, when=when, _ispytest=True
             )

@@ -7,7 +7,7 @@ from collections import deque
 from typing import Deque, Optional, Tuple
 
 from . import wire
-from .system import System
+from .system import System, identity_of
 
 # Far above what a test is likely to open, close or overwrite by number.
 FIRST_DESCRIPTOR = 700
@@ -112,8 +112,7 @@ class WorkerChannel(Channel):
 
     def tell_of_news(self) -> None:
         """Send `wire.Noted`."""
-        self.send(wire.Noted())
-        self.sent -= System.getpid() == self._process
+        self.send_payload(wire.NEWS)
 
     def require_whole(self) -> None:
         """End the process if a test has closed or overwritten what it speaks through."""
@@ -122,14 +121,13 @@ class WorkerChannel(Channel):
 
     def _identify(self) -> Tuple[int, int]:
         try:
-            status = System.fstat(self._write_descriptor)
+            return identity_of(self._write_descriptor)
         except OSError:
             return -1, -1
-        return status.st_dev, status.st_ino
 
     def send_payload(self, payload: bytes) -> None:
         """As `Channel.send_payload`."""
-        self.sent += System.getpid() == self._process
+        self.sent += System.getpid() == self._process and payload != wire.NEWS
         try:
             super().send_payload(payload)
         except OSError as error:

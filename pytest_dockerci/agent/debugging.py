@@ -11,7 +11,7 @@ import pytest
 from . import wire
 from .channel import Channel
 from .debugger_device import END_MARK, take_terminal
-from .system import System
+from .system import System, identity_of
 
 _SAVED_FROM_DESCRIPTOR = 900
 
@@ -91,7 +91,7 @@ class Debugging:
         while self._saved:
             number, saved = self._saved.pop()
             with suppress(OSError):  # the test has closed it
-                if _is_same(number, self._descriptor):  # else pytest's capture has it again
+                if identity_of(number) == identity_of(self._descriptor):  # else pytest's capture has it again
                     System.dup2(saved, number)
                 System.close(saved)
         if self._saved_type is None:
@@ -113,8 +113,3 @@ def _duplicate(number: int) -> int:
         return System.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _SAVED_FROM_DESCRIPTOR)
     except OSError:
         return System.dup(number)
-
-
-def _is_same(one: int, other: int) -> bool:
-    first, second = System.fstat(one), System.fstat(other)
-    return (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino)

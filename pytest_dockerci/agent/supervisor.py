@@ -23,7 +23,6 @@ from .worker_process import WorkerProcess
 
 _BATCH_SECONDS = 0.02
 _POLL_SECONDS = 0.25
-_NEWS = wire.payload_of(wire.Noted())
 
 
 def main(arguments: List[str]) -> None:
@@ -151,7 +150,7 @@ class Supervisor:
             self._worker = None
 
     def _pass_on(self, worker: WorkerProcess, payload: bytes) -> None:
-        if payload == _NEWS:
+        if payload == wire.NEWS:
             return  # it has woken us up
         self._send_passed(worker)  # what has passed before it: see `worker_memory`
         message = worker.observe(payload)

@@ -8,6 +8,7 @@ import fcntl
 import os
 import select
 import time
+from typing import Tuple
 
 
 class System:
@@ -27,3 +28,13 @@ class System:
     sleep = staticmethod(time.sleep)
     select = staticmethod(select.select)
     write = staticmethod(os.write)
+
+
+def identity_of(descriptor: int) -> Tuple[int, int]:
+    """What a descriptor stands for: equal for two of the same file, pipe or device.
+
+    Raises:
+        OSError: It is closed.
+    """
+    status = System.fstat(descriptor)
+    return status.st_dev, status.st_ino

@@ -361,6 +361,9 @@ def payload_of(message: Message) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
+NEWS = payload_of(Noted())  # known by its bytes on both sides: it is no part of their order
+
+
 def parse_payload(payload: bytes) -> Message:
     """The message that a payload carries.
 
