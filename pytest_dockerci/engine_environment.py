@@ -19,9 +19,11 @@ from pytest_dockerci.state import record_owner, state_directory
 
 if TYPE_CHECKING:
     from pytest_dockerci.commands.settings import CommandLine
+    from pytest_dockerci.engine.early_nets import EarlyNets
     from pytest_dockerci.engine.environment import Environment
     from pytest_dockerci.engine.environment_plan import EnvironmentPlan
     from pytest_dockerci.engine.stack_model import CommandContainerPlan
+    from pytest_dockerci.engine.tools import Tools
     from pytest_dockerci.settings import Settings
     from pytest_dockerci.terminal import TerminalProgress
 
@@ -40,22 +42,34 @@ def make_environment(
     warm, plan = use_kept(plan, os.environ, progress)
     if warm is not None:
         return cast("Environment", warm)  # it offers as much of it as a run uses
-    # Heavy: only a run that needs them pays for them. Docker's tools answer meanwhile.
+    # Docker's tools, and the engine, answer while Docker's client is loaded: only a run that needs that pays for it.
+    from pytest_dockerci.engine.early_nets import EarlyNets  # noqa: PLC0415
     from pytest_dockerci.engine.tools import Tools  # noqa: PLC0415
 
-    tools = Tools(os.environ)
+    early = EarlyNets(plan, os.environ, progress)
+    try:
+        return _environment_on_engine(plan, settings, progress, Tools(os.environ), early)
+    except BaseException:
+        early.abandon()
+        raise
+
+
+def _environment_on_engine(
+    plan: EnvironmentPlan, settings: Settings, progress: TerminalProgress, tools: Tools, early: EarlyNets
+) -> Environment:
     from pytest_dockerci.engine.client import connect_engine  # noqa: PLC0415
     from pytest_dockerci.engine.environment import Environment  # noqa: PLC0415
 
     engine = connect_engine(os.environ, settings.allow, tools)
     plan = leave_other_engine(plan, engine.id, is_local=engine.target.is_local)
+    nets, plan = early.take(plan, engine.id)
     if plan.lease is None:
-        plan = replace(plan, lease=record_owner(plan.state_dir, run_id, plan.nonce, engine.id))
+        plan = replace(plan, lease=record_owner(plan.state_dir, plan.run_id, plan.nonce, engine.id))
     if plan.keep_expiry_seconds is None:
-        return Environment(engine, plan, progress)
+        return Environment(engine, plan, progress, nets)
     from pytest_dockerci.engine.kept_environment import KeptEnvironment  # noqa: PLC0415 - as above
 
-    return KeptEnvironment(engine, plan, progress)
+    return KeptEnvironment(engine, plan, progress, nets)
 
 
 def plan_environment(

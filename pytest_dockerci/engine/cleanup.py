@@ -24,11 +24,12 @@ _PARALLEL = 16
 _STAGES = (("container", "network"), ("volume",), ("image",), ("reaper",))
 # In the order in which they can be removed.
 KINDS = tuple(kind for kinds in _STAGES for kind in kinds)
-# After a pass that could not remove everything. The reaper's container removes itself when it has ended, and the
-# engine refuses to do so twice: it is gone at the next look.
+# After a pass that could not remove everything.
 _PAUSES_SECONDS = (0.01, 0.05, *[0.15] * 6)
 _PAUSE_SECONDS = 0.1
 _GONE = (404, 304)
+_CONFLICT = 409
+_REMOVAL_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,9 +188,21 @@ def _remove(engine: Engine, thing: EngineObject) -> str:
             case _:
                 api.remove_volume(thing.key, force=True)
     except docker.errors.APIError as error:
-        if error.status_code in _GONE:
-            return ""
-        return str(error.explanation or error)
+        said = str(error.explanation or error)
+        if error.status_code == _CONFLICT and "already in progress" in said:
+            return _await_removal(engine, thing, said)
+        return "" if error.status_code in _GONE else said
     except requests.exceptions.RequestException as error:
         return str(error)
+    return ""
+
+
+def _await_removal(engine: Engine, thing: EngineObject, said: str) -> str:
+    """Block until a container that removes itself, the reaper's at its end, is gone; else what the engine had said."""
+    try:
+        engine.client.api.wait(thing.key, timeout=_REMOVAL_SECONDS, condition="removed")
+    except docker.errors.NotFound:
+        return ""
+    except (docker.errors.APIError, requests.exceptions.RequestException):
+        return said
     return ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_dockerci.engine.endpoint import Endpoint, find_endpoint, require_safe
+from pytest_dockerci.engine.plain_engine import API_FLOOR
 from pytest_dockerci.engine.reaching import open_client
 from pytest_dockerci.engine.tools import Tools, dotted, parse_version
 from pytest_dockerci.errors import DockerCIError, EngineUnreachableError
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from pytest_dockerci.engine.ssh_tunnel import SshTunnel
 
 ENGINE_FLOOR = (25, 0)
-API_FLOOR = (1, 44)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,8 +141,8 @@ def attach_engine(
     engine_id: str,
     version: str,
     api_version: Sequence[int],
-    compose_version: Sequence[int],
-    buildx_version: Sequence[int],
+    compose_version: Sequence[int] = (),
+    buildx_version: Sequence[int] = (),
 ) -> Engine:
     """The engine that the environment names, which another process of the run has checked already.
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
+from pytest_dockerci.engine.cli_plugins import plugin_call
 from pytest_dockerci.errors import CommandError
 from pytest_dockerci.masking import hide
 
@@ -169,14 +170,15 @@ class Commands:
         with self._lock:
             if self._is_closed:
                 raise CommandError(f"{argv[0]} was not started", why="the run is ending")
+            called, added = plugin_call(argv, environ)
             try:
                 process = subprocess.Popen(
-                    list(argv),
+                    called,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
                     cwd=cwd,
-                    env=dict(environ),
+                    env={**environ, **added},
                     start_new_session=True,
                 )
             except OSError as error:

@@ -82,6 +82,11 @@ class Endpoint:
 _PINNED = frozenset({"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"})
 
 
+def configuration_folder(environ: Mapping[str, str]) -> Path:
+    """Where the command line keeps its configuration."""
+    return Path(environ.get("DOCKER_CONFIG") or Path(environ.get("HOME", "~")).expanduser() / ".docker")
+
+
 def find_endpoint(environ: Mapping[str, str]) -> Endpoint:
     """The engine that Docker's own command line would talk to.
 
@@ -90,7 +95,7 @@ def find_endpoint(environ: Mapping[str, str]) -> Endpoint:
 
     Source: the order is the CLI's (``docker context`` reference, "Change the active context").
     """
-    folder = Path(environ.get("DOCKER_CONFIG") or Path(environ.get("HOME", "~")).expanduser() / ".docker")
+    folder = configuration_folder(environ)
     if environ.get("DOCKER_HOST"):
         return _from_host(environ, folder)
     if environ.get("DOCKER_CONTEXT"):

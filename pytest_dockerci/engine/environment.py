@@ -12,7 +12,6 @@ from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from pytest_dockerci.engine.background import Background
 from pytest_dockerci.engine.cleanup import list_objects, remove_objects
 from pytest_dockerci.engine.command import Commands
 from pytest_dockerci.engine.early_start import EarlyStart
@@ -65,6 +64,7 @@ class Environment:
         engine: The engine.
         plan: What the user asked for.
         progress: Told what happens.
+        nets: Those under the run, where they have been spread already.
 
     Attributes:
         image: The image under test; there after `start`.
@@ -76,17 +76,19 @@ class Environment:
     image: ImageUnderTest
     services: ServiceMap
 
-    def __init__(self, engine: Engine, plan: EnvironmentPlan, progress: Progress) -> None:
+    def __init__(
+        self, engine: Engine, plan: EnvironmentPlan, progress: Progress, nets: Nets | None = None
+    ) -> None:
         self._engine = engine
         self._plan = plan
         self.secret_environ = plan.secret_environ
         self._progress = progress
         self.identity = plan.identity
         self._commands = Commands(engine.child_environ)
-        self._background = Background()
-        self._nets = Nets(engine, self.identity, self._background, progress)
+        self._nets = nets or Nets(self.identity, progress)
+        self._background = self._nets.background
         self._extras = ExtraServices(engine, self.identity, plan.extra_services)
-        self._folder = plan.state_dir / "runs" / self.identity.run_id
+        self._folder = plan.run_folder
         self._cache = plan.state_dir / "cache"
         self._copies = ProjectCopies(engine, self.identity, plan.rootdir, progress)
         self._events: RunEvents | None = None
@@ -111,8 +113,7 @@ class Environment:
         for folder in (self._folder, self._cache):
             folder.mkdir(parents=True, exist_ok=True)
         plan = self._plan
-        base, is_kept = plan.state_dir.parent, plan.kept is not None
-        self._nets.spread(self._commands, self._folder, base, plan.reaper_image, is_kept=is_kept)
+        self._nets.complete(self._engine, self._commands, plan)
         self._events = RunEvents(self._engine, self.identity)
         with self._progress.phase("build"):
             git = self._background.submit(read_git_facts, self._commands, self._plan.rootdir)

@@ -123,6 +123,11 @@ class EnvironmentPlan:
     early_agents: EarlyAgents | None = None
 
     @property
+    def run_folder(self) -> Path:
+        """What the run, or the kept stack that it goes on with, writes down."""
+        return self.state_dir / "runs" / self.identity.run_id
+
+    @property
     def identity(self) -> RunIdentity:
         """The labels of all that belongs to the run: those of the run that made the stack, where one is kept."""
         owner = self if self.kept is None else self.kept

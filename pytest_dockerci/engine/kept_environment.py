@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pytest_dockerci.engine.client import Engine
     from pytest_dockerci.engine.environment_plan import EnvironmentPlan
     from pytest_dockerci.engine.model_cache import ComposeModel
+    from pytest_dockerci.engine.nets import Nets
     from pytest_dockerci.engine.readiness import ServiceReadiness
     from pytest_dockerci.last_image import LastImage
     from pytest_dockerci.progress import Progress
@@ -41,10 +42,13 @@ class KeptEnvironment(Environment):
         engine: The engine.
         plan: What the user asked for; has an expiry.
         progress: Told what happens.
+        nets: As for `Environment`.
     """
 
-    def __init__(self, engine: Engine, plan: EnvironmentPlan, progress: Progress) -> None:
-        super().__init__(engine, plan, progress)
+    def __init__(
+        self, engine: Engine, plan: EnvironmentPlan, progress: Progress, nets: Nets | None = None
+    ) -> None:
+        super().__init__(engine, plan, progress, nets)
         self._keeping = Keeping(engine, self.identity, plan, self._folder, progress)
         self._renewal = Renewal(engine, plan.kept, self.identity.project)
         self._is_changed = False

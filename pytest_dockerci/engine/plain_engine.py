@@ -1,14 +1,16 @@
-"""An engine that was checked by an earlier run, known without asking it: for runs in which every 100 ms counts.
+"""An engine without Docker's client: one that an earlier run has checked, or that has answered and is not checked yet.
 
-Importing this loads no client of Docker's; whoever asks for `client` loads it.
+For what every 100 ms counts in. Importing this loads no client of Docker's; whoever asks for `client` loads it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from pytest_dockerci.engine.connection import ask
 from pytest_dockerci.engine.endpoint import find_endpoint
 
 if TYPE_CHECKING:
@@ -17,12 +19,16 @@ if TYPE_CHECKING:
     from pytest_dockerci.engine.client import Engine
 
 
+# What is asked before anything is known, and of what must not ask: every engine that is supported speaks it.
+API_FLOOR = (1, 44)
+
+
 class PlainEngine:
     """Stands for `Engine` where only streams and single questions are needed (`connection`).
 
     Args:
         environ: The host's environment; names the engine.
-        facts: What `Engine.facts` said in the run that checked it.
+        facts: What `Engine.facts` said in the run that checked it, or as much of it as is known.
 
     Attributes:
         target: Where it listens.
@@ -60,6 +66,11 @@ class PlainEngine:
         """The whole environment for another process that is to use this engine."""
         return self.target.child_environ(self._environ)
 
+    @property
+    def lasting_environ(self) -> dict[str, str]:
+        """As `Engine.lasting_environ`."""
+        return self.child_environ
+
     @cached_property
     def whole(self) -> Engine:
         """The same with the SDK's client.
@@ -80,3 +91,17 @@ class PlainEngine:
         """Hang up, if anything was opened."""
         if "whole" in self.__dict__:
             self.whole.client.close()
+
+
+def answering_engine(environ: Mapping[str, str]) -> PlainEngine:
+    """The engine that the environment names, which has said who it is. Whether it is new enough is not looked at.
+
+    Raises:
+        EngineUnreachableError: The environment names a context that cannot be read.
+        OSError: The engine does not answer, or does not know the question.
+    """
+    status, said = ask(PlainEngine(environ, {"api_version": API_FLOOR}), "GET", "info")
+    if status != HTTPStatus.OK:
+        raise ConnectionError(str(said))
+    facts = {"engine_id": said["ID"], "version": said["ServerVersion"], "api_version": API_FLOOR}
+    return PlainEngine(environ, facts)

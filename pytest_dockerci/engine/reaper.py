@@ -10,25 +10,20 @@ import contextlib
 import json
 import sys
 import threading
+from collections.abc import Callable
 from functools import cached_property
+from http import HTTPStatus
 from importlib import resources
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
 
-import docker.errors
-import requests.exceptions
-from docker.types import Mount
-
-from pytest_dockerci.engine.connection import Connection, upgrade
+from pytest_dockerci.engine.connection import Connection, Reachable, ask, upgrade
 from pytest_dockerci.engine.frames import STDERR, Demultiplexer, FrameError
-from pytest_dockerci.engine.images import inspect_image, pull_image
 from pytest_dockerci.engine.labels import REAPER_NAME
 from pytest_dockerci.errors import DockerCIError, ReaperError
 
 if TYPE_CHECKING:
-    from pytest_dockerci.engine.client import Engine
     from pytest_dockerci.engine.labels import RunIdentity
-    from pytest_dockerci.progress import Progress
 
 HEARTBEAT_SECONDS = 5.0
 LEASE_SECONDS = 30.0
@@ -36,45 +31,53 @@ SOCKET = "/var/run/docker.sock"
 _READY = b"ready\n"
 _MAX_PROCESSES = 32
 _MEMORY_BYTES = 128 << 20
+_CALL_TIMEOUT_SECONDS = 60.0
 
 
 class Reaper:
-    """A run's reaper.
+    """A run's reaper. Starts before Docker's client is loaded, so it does without.
 
     Args:
         engine: The engine.
         identity: The run; the reaper's container belongs to it as well.
         image: Any with Python 3.8 or newer, as ``python3`` on its PATH.
-        progress: Told how a missing image is pulled.
     """
 
-    def __init__(self, engine: Engine, identity: RunIdentity, image: str, progress: Progress) -> None:
+    def __init__(self, engine: Reachable, identity: RunIdentity, image: str) -> None:
         self._engine = engine
         self._identity = identity
         self._image = image
-        self._progress = progress
+        self._container_id = ""
         self._connection: Connection | None = None
         self._is_closed = threading.Event()
         self._is_begun = threading.Event()
 
     @cached_property
     def has_image(self) -> bool:
-        """The image need not be pulled."""
-        return inspect_image(self._engine, self._image) is not None
+        """The image need not be pulled.
 
-    def start(self) -> None:
+        Raises:
+            OSError: The engine does not answer.
+        """
+        status, _ = ask(self._engine, "GET", f"images/{quote(self._image, safe='/:@')}/json")
+        return status == HTTPStatus.OK
+
+    def start(self, pull: Callable[[], None] | None) -> None:
         """Start it; returns when it has seen the engine.
+
+        Args:
+            pull: Brings the image, where it is not there; None where it is.
 
         Raises:
             ReaperError: It cannot be had, and why.
         """
         try:
-            if not self.has_image:
-                pull_image(self._engine, self._image, None, self._progress, service="reaper")
-            container_id = self._create()
-            path = f"containers/{container_id}/attach?stream=1&stdin=1&stdout=1&stderr=1"
+            if pull is not None and not self.has_image:
+                pull()
+            self._container_id = self._create()
+            path = f"containers/{self._container_id}/attach?stream=1&stdin=1&stdout=1&stderr=1"
             self._connection = upgrade(self._engine, path, {})
-            self._engine.client.api.start(container_id)
+            self._ask("POST", f"containers/{self._container_id}/start")
             plan = {
                 "labels": self._identity.filters["label"],
                 "socket": SOCKET,
@@ -84,12 +87,11 @@ class Reaper:
             self._is_begun.set()
             self._await_ready(self._connection)
         except DockerCIError as error:
+            if isinstance(error, ReaperError):
+                raise
             raise ReaperError(f"there is no image {self._image}", why=error.why) from error
-        except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
-            said = getattr(error, "explanation", None) or str(error)
-            raise ReaperError(
-                f"its container of {self._image} could not be started", why=str(said)
-            ) from error
+        except OSError as error:
+            raise self._refused(str(error)) from error
         finally:
             self._is_begun.set()
         threading.Thread(target=self._beat, name="dockerci heartbeat", daemon=True).start()
@@ -115,39 +117,62 @@ class Reaper:
         if self._connection is not None:
             self._connection.close()
 
+    def remove(self) -> bool:
+        """Hang up, and remove its container: nothing else of the run exists yet. False where it may still be there."""
+        self.close()
+        if not self._container_id:
+            return True
+        try:
+            status, _ = ask(self._engine, "DELETE", f"containers/{self._container_id}?force=1")
+        except OSError:
+            return False
+        return status < HTTPStatus.BAD_REQUEST or status == HTTPStatus.NOT_FOUND
+
     def _create(self) -> str:
         *likely, last = sockets_on_engine(self._engine.target.named.url, sys.platform)
         for path in likely:
-            with contextlib.suppress(docker.errors.APIError):
+            with contextlib.suppress(ReaperError):
                 return self._create_with(path)
         return self._create_with(last)
 
     def _create_with(self, socket_path: str) -> str:
-        api = self._engine.client.api
         program = resources.files("pytest_dockerci.reaper").joinpath("program.py").read_text("utf-8")
-        container = api.create_container(
-            self._image,
-            name=f"{self._identity.project}{REAPER_NAME}",
+        name = quote(f"{self._identity.project}{REAPER_NAME}")
+        definition = {
+            "Image": self._image,
             # An image without python3 fails here and now, with the engine's words.
-            entrypoint=["python3", "-I", "-S", "-c", program],
-            command=[],
-            labels=self._identity.labels,
-            user="0:0",
-            stdin_open=True,
-            healthcheck={"test": ["NONE"]},
-            host_config=api.create_host_config(
-                auto_remove=True,
-                network_mode="none",
-                read_only=True,
-                cap_drop=["ALL"],
+            "Entrypoint": ["python3", "-I", "-S", "-c", program],
+            "Cmd": [],
+            "Labels": self._identity.labels,
+            "User": "0:0",
+            "OpenStdin": True,
+            "StdinOnce": True,
+            "AttachStdin": True,
+            "AttachStdout": True,
+            "AttachStderr": True,
+            "Healthcheck": {"Test": ["NONE"]},
+            "HostConfig": {
+                "AutoRemove": True,
+                "NetworkMode": "none",
+                "ReadonlyRootfs": True,
+                "CapDrop": ["ALL"],
                 # SELinux would keep any container from the socket.
-                security_opt=["no-new-privileges", "label=disable"],
-                pids_limit=_MAX_PROCESSES,
-                mem_limit=_MEMORY_BYTES,
-                mounts=[Mount(target=SOCKET, source=socket_path, type="bind")],
-            ),
-        )
-        return str(container["Id"])
+                "SecurityOpt": ["no-new-privileges", "label=disable"],
+                "PidsLimit": _MAX_PROCESSES,
+                "Memory": _MEMORY_BYTES,
+                "Mounts": [{"Type": "bind", "Source": socket_path, "Target": SOCKET}],
+            },
+        }
+        return str(self._ask("POST", f"containers/create?name={name}", definition)["Id"])
+
+    def _ask(self, method: str, path: str, values: Any = None) -> Any:
+        status, answer = ask(self._engine, method, path, values, timeout_seconds=_CALL_TIMEOUT_SECONDS)
+        if status >= HTTPStatus.BAD_REQUEST:
+            raise self._refused(str(answer))
+        return answer
+
+    def _refused(self, why: str) -> ReaperError:
+        return ReaperError(f"its container of {self._image} could not be started", why=why)
 
     def _await_ready(self, connection: Connection) -> None:
         demultiplexer = Demultiplexer()

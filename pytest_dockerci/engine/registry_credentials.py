@@ -5,12 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import docker.auth
 import docker.errors
 
+from pytest_dockerci.engine.endpoint import configuration_folder
 from pytest_dockerci.errors import RegistryError
 from pytest_dockerci.image_reference import Repository
 from pytest_dockerci.masking import know
@@ -43,7 +43,7 @@ def find_credentials(environ: Mapping[str, str], repository: Repository) -> Cred
     Raises:
         RegistryError: The configuration file cannot be read, or a helper fails.
     """
-    folder = Path(environ.get("DOCKER_CONFIG") or Path(environ.get("HOME", "~")).expanduser() / ".docker")
+    folder = configuration_folder(environ)
     file = folder / "config.json"
     if not file.exists():
         return Credentials()

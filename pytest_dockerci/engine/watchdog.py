@@ -21,6 +21,7 @@ from pytest_dockerci.engine import watchdog_process
 if TYPE_CHECKING:
     from pytest_dockerci.engine.client import Engine
     from pytest_dockerci.engine.labels import RunIdentity
+    from pytest_dockerci.engine.plain_engine import PlainEngine
 
 _END_SECONDS = 2.0
 
@@ -34,7 +35,7 @@ class Watchdog:
         folder: The run's folder; removed with the rest.
     """
 
-    def __init__(self, engine: Engine, identity: RunIdentity, folder: Path) -> None:
+    def __init__(self, engine: Engine | PlainEngine, identity: RunIdentity, folder: Path) -> None:
         # Found on the command line by its run, whatever else runs on the machine.
         argv = [sys.executable, "-I", "-S", str(watchdog_process.__file__), identity.project]
         with (folder / "watchdog.log").open("wb") as log:

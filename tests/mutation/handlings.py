@@ -71,7 +71,11 @@ HANDLINGS = (
         fault="pytest is killed: the watchdog",
         test="tests/whole_run/test_killed.py::test_the_watchdog_alone",
         changes=(
-            ("engine/nets.py", "        commands.tell(self._watchdog)\n", "        self._watchdog.close()\n"),
+            (
+                "engine/nets.py",
+                "            commands.tell(self.watchdog)\n",
+                "            self.watchdog.close()\n",
+            ),
         ),
     ),
     Handling(

@@ -22,14 +22,14 @@ WITH_REAPER = {"DOCKERCI_REAPER_IMAGE": os.environ.get("DOCKERCI_REAPER_IMAGE", 
 SLOW_TEST = """\
     import time
     def test_slow():
-        print("it runs", flush=True)
+        print("the test has begun", flush=True)
         time.sleep(100)
     """
 MARKS = {
     "build": "] FROM ",  # not its number: a build of another test that has the same base may name the step
     "start": "dockerci: image",
     "collect": "dockerci: the suite runs",
-    "test": "it runs",
+    "test": "the test has begun",
 }
 
 
@@ -148,7 +148,7 @@ def test_the_reaper_alone(project: Project, phase: str) -> None:
 def test_the_next_run(project: Project) -> None:
     """What is left where no other net was there is removed, and said; a run that goes on is left alone."""
     project.write(tests__test_slow_py=SLOW_TEST, tests__test_quick_py="def test_quick(): pass\n")
-    run = KilledRun(project, "it runs", "tests/test_slow.py")
+    run = KilledRun(project, "the test has begun", "tests/test_slow.py")
     run_id = run.run_id
     run.kill_watchdog()
     run.kill()
@@ -156,7 +156,7 @@ def test_the_next_run(project: Project) -> None:
     assert any("-web-test-0" in name for name in left)
     time.sleep(3)
     assert project.left_on_engine() == left
-    neighbour = KilledRun(project, "it runs", "tests/test_slow.py")
+    neighbour = KilledRun(project, "the test has begun", "tests/test_slow.py")
     assert (
         f"dockerci: run {run_id} was killed; {len(left)} objects that it left are removed" in neighbour.output
     )
@@ -201,7 +201,7 @@ def test_a_forked_child_does_not_keep_the_nets_waiting(project: Project) -> None
                     os._exit(0)
             """,
     )
-    run = KilledRun(project, "it runs")
+    run = KilledRun(project, "the test has begun")
     run_id = run.run_id
     run.kill()
     await_nothing(project, run, run_id)
@@ -240,9 +240,9 @@ def test_an_image_that_is_no_reaper(project: Project, engine: Engine) -> None:
 def test_a_run_that_ends_well_takes_its_nets_down(project: Project) -> None:
     """Neither a process nor a container is left when pytest returns."""
     project.write(
-        tests__test_any_py="def test_any(): import time; print('it runs', flush=True); time.sleep(3)\n"
+        tests__test_any_py="def test_any(): import time; print('the test has begun', flush=True); time.sleep(3)\n"
     )
-    run = KilledRun(project, "it runs", **WITH_REAPER)
+    run = KilledRun(project, "the test has begun", **WITH_REAPER)
     assert len(processes_of(f"dockerci-{project.root.name}-")) == 1
     assert any("-reaper" in name for name in project.left_on_engine())
     run.await_end()
@@ -254,7 +254,7 @@ def test_a_run_that_ends_well_takes_its_nets_down(project: Project) -> None:
 def test_a_host_that_sleeps_for_longer_than_the_lease(project: Project) -> None:
     """A laptop's lid, a stopped process: the reaper takes the run for dead; the run sees that, and is not green."""
     project.write(tests__test_slow_py=SLOW_TEST + "def test_next(): pass\n")
-    run = KilledRun(project, "it runs", **WITH_REAPER)
+    run = KilledRun(project, "the test has begun", **WITH_REAPER)
     run.signal(signal.SIGSTOP)
     deadline = time.monotonic() + 90
     while any("reaper" not in name for name in project.left_on_engine()):
