@@ -80,7 +80,13 @@ class EarlyStart:
         if not self.nets.are_spread(is_strict=self.plan.is_strict):
             return  # later, the main thread says why, and starts them after all or gives up
         model = model_of_early_services(
-            self.plan, self.model, self.images.facts, seeds, project=stack.project, services=names
+            self.plan,
+            self.model,
+            self.images.facts,
+            seeds,
+            self.seeding,
+            project=stack.project,
+            services=names,
         )
         stack.write(self.resolved, model)
         self.stacks.start_early(stack, names)

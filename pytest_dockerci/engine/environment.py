@@ -1,7 +1,6 @@
 """What a run needs on the engine: the image, its toolkit, the suite, the services, the test containers.
 
-`Environment.start` reads as the list of steps. Importing this module costs what the ``docker`` SDK and PyYAML
-cost: only when a run needs a container. What it needs later, or never, is imported there.
+`Environment.start` reads as the list of steps. What it needs later, or never, is imported there.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from pytest_dockerci.engine.project_copies import ProjectCopies
 from pytest_dockerci.engine.relay import published_ports
 from pytest_dockerci.engine.requirements import parse_requirements
 from pytest_dockerci.engine.run_model import read_resolved, run_model
-from pytest_dockerci.engine.run_stacks import commands_of, model_of_stack, new_stack, volume_prefix
+from pytest_dockerci.engine.run_stacks import command_names, model_of_stack, new_stack, volume_prefix
 from pytest_dockerci.engine.seeding import Seeding
 from pytest_dockerci.engine.service import ServiceMap
 from pytest_dockerci.engine.stack import Stack
@@ -93,7 +92,6 @@ class Environment:
         self._copies = ProjectCopies(engine, self.identity, plan.rootdir, progress)
         self._events: RunEvents | None = None
         self._suite: PythonSuite | None = None
-        self._command_stack: Stack | None = None
         self._is_reported = False
         self._ports = published_ports(engine, self.identity, lambda: self.image, plan.reaper_image)
 
@@ -116,8 +114,8 @@ class Environment:
         self._nets.complete(self._engine, self._commands, plan)
         self._events = RunEvents(self._engine, self.identity)
         with self._progress.phase("build"):
-            git = self._background.submit(read_git_facts, self._commands, self._plan.rootdir)
-            self._read_model()
+            git = self._background.submit(read_git_facts, self._commands, plan.rootdir)
+            self._take_model(*read_resolved(self._engine, self._commands, plan, self._cache))
             self._make_stacks(self._events)
             self._bring_images(git)
         with self._progress.phase("containers"):
@@ -136,9 +134,6 @@ class Environment:
             self._extras.start(self._stacks.tested_ids, self._background)
 
     # The steps of `start`, in order
-
-    def _read_model(self) -> None:
-        self._take_model(*read_resolved(self._engine, self._commands, self._plan, self._cache))
 
     def _take_model(self, resolved: ComposeModel, files: Sequence[Path]) -> None:
         plan = self._plan
@@ -160,12 +155,11 @@ class Environment:
         if source.reference is not None:
             self._images.use_given(source.reference)
         self._source = source
-        self._seeding = Seeding(self._engine, self._commands, self._progress, plan.rootdir)
+        self._seeding = Seeding(self._engine, self._commands, self._progress, plan)
         self._early = self._make_early_start()
-        names = [*self._started, *self._tested[1:]]
         if plan.runs_pytest:
             self._background.submit(import_module, "pytest_dockerci.engine.python_suite")
-        self._build = self._images.bring(names, source.names, self._early.begin)
+        self._build = self._images.bring([*self._started, *self._tested[1:]], source.names, self._early.begin)
         self._image_data = require_image(self._engine, self._images.built[plan.service], self._progress)
         self._images.built |= self._seeding.find(
             self._model.data, self._images.ids(self._started, plan.service)
@@ -244,9 +238,8 @@ class Environment:
             self._make_seeds(next(iter(self._by_project.values())))
         for project, stack in self._by_project.items():
             stack.write(self._resolved, self._stack_model(project, self._started))
-            held = [command_name(each.service, each.number) for each in commands_of(self._plan, project)]
+            held = command_names(self._plan, project)
             self._stacks.start(stack, self._workers[project], self._started, held)
-            self._command_stack = self._command_stack or stack
 
     def _stack(self, project: str) -> Stack:
         return new_stack(self._engine, self._commands, self._plan, self._folder, project)
@@ -261,7 +254,13 @@ class Environment:
 
     def _stack_model(self, project: str, services: Sequence[str]) -> dict[str, Any]:
         return model_of_stack(
-            self._plan, self._model, self._images, self._suite, project=project, services=services
+            self._plan,
+            self._model,
+            self._images,
+            self._suite,
+            self._seeding,
+            project=project,
+            services=services,
         )
 
     def _prepare_late(self, new: tuple[str, ...], stack: Stack) -> None:
@@ -316,10 +315,10 @@ class Environment:
         from pytest_dockerci.engine.command_container import CommandContainer  # noqa: PLC0415 - not every run
 
         self._stacks.await_started()
-        assert self._command_stack is not None  # noqa: S101 - there is one, or the line above has failed
+        stack = next(iter(self._by_project.values()))
         service = next(each.service for each in self._plan.commands if each.number == number)
         image_id = self._images.facts[service].image_id
-        return CommandContainer(self._engine, self._command_stack, command_name(service, number), image_id)
+        return CommandContainer(self._engine, stack, command_name(service, number), image_id)
 
     def services_of(self, worker: int) -> ServiceMap:
         """Every service by name, in the stack of a worker."""
@@ -383,11 +382,12 @@ class Environment:
         self._bring_report(fast=fast)
         if self._leave():
             return ()
-        left = remove_objects(
+        engine, filters, quiet_seconds = (
             self._engine,
-            lambda: list_objects(self._engine, self.identity.filters),
-            quiet_seconds=0 if is_quiet else _QUIET_SECONDS,
+            self.identity.filters,
+            0 if is_quiet else _QUIET_SECONDS,
         )
+        left = remove_objects(engine, lambda: list_objects(engine, filters), quiet_seconds=quiet_seconds)
         self._nets.close()
         self._extras.close()
         self._engine.client.close()

@@ -27,7 +27,7 @@ from pytest_dockerci.engine.kept_facts import (
     run_key,
     stack_key,
 )
-from pytest_dockerci.engine.labels import COMPOSE_PROJECT, COMPOSE_SERVICE, EMPTY_IMAGE, WORKER
+from pytest_dockerci.engine.labels import COMPOSE_PROJECT, COMPOSE_SERVICE, EMPTY_IMAGE, SEED_UPPER, WORKER
 from pytest_dockerci.engine.seed_inputs import Seed, files_digest
 from pytest_dockerci.engine.service_state import service_state
 from pytest_dockerci.engine.suite_paths import suite_manifest
@@ -128,6 +128,8 @@ class Keeping:
 
     def _is_of_service(self, thing: EngineObject) -> bool:
         """True for what belongs to the services, and not to the containers under test."""
+        if SEED_UPPER in thing.labels:
+            return True
         if thing.kind == "volume":
             return COMPOSE_PROJECT in thing.labels
         return thing.kind == "network" or (COMPOSE_SERVICE in thing.labels and WORKER not in thing.labels)
@@ -221,7 +223,7 @@ class Keeping:
     def _carrier(self, suite: PythonSuite, containers: Mapping[str, Any]) -> str:
         """The container, never started, through which the volumes of the suite are filled; one for all workers."""
         for container_id, data in containers.items():
-            if data["Image"] == EMPTY_IMAGE:
+            if data["Image"] == EMPTY_IMAGE and SEED_UPPER not in data["Labels"]:
                 return container_id
         folders = range(len(suite.paths.folders))
         mounts = [

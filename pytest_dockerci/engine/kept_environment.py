@@ -99,7 +99,7 @@ class KeptEnvironment(Environment):
             name: ImageFacts(**{**said, "ports": tuple((number, kind) for number, kind in said["ports"])})
             for name, said in facts.facts.items()
         }
-        self._seeding = Seeding(self._engine, self._commands, self._progress, plan.rootdir)
+        self._seeding = Seeding(self._engine, self._commands, self._progress, plan)
         self._seeding.find(self._model.data, self._images.ids(self._started, plan.service))
         self._note_images()
         if last is not None:

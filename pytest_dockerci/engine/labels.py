@@ -12,6 +12,12 @@ RUN = "org.pytest-dockerci.run"
 NONCE = "org.pytest-dockerci.nonce"
 WORKER = "org.pytest-dockerci.worker"
 CACHE = "org.pytest-dockerci.cache"
+# On the volumes that hold a seed: of which seed, of which making, and what each is of the service's.
+SEED = "org.pytest-dockerci.seed"
+SEED_VOLUMES = "org.pytest-dockerci.seed-volumes"
+SEED_FOLDER = "org.pytest-dockerci.seed-folder"
+# On what lies over them in a run: the volume that takes what is written.
+SEED_UPPER = "org.pytest-dockerci.seed-upper"
 PROJECT_PREFIX = "dockerci-"
 EMPTY_IMAGE = "dockerci-empty:1"
 BUILD_REPOSITORY = "dockerci-build"

@@ -17,7 +17,7 @@ from pytest_dockerci.artifact_names import ArtifactGlobs, host_name
 from pytest_dockerci.engine.artifact_files import ArtifactCaps, ArtifactReader
 from pytest_dockerci.engine.cleanup import is_reaper
 from pytest_dockerci.engine.environment_plan import ReportRequest
-from pytest_dockerci.engine.labels import COMPOSE_PROJECT, COMPOSE_SERVICE, WORKER
+from pytest_dockerci.engine.labels import COMPOSE_PROJECT, COMPOSE_SERVICE, EMPTY_IMAGE, WORKER
 from pytest_dockerci.masking import StreamMask, known
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _bring(
         containers = [
             data
             for data in engine.client.api.containers(all=True, filters=identity.filters)
-            if not is_reaper(data)
+            if not is_reaper(data) and data["Image"] != EMPTY_IMAGE  # which never started
         ]
         remarks = _write_logs(engine, identity, request.logs, containers)
         if request.globs:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from pytest_dockerci.engine.connection import ask
-from pytest_dockerci.engine.labels import CACHE, COMPOSE_PROJECT
+from pytest_dockerci.engine.labels import CACHE, COMPOSE_PROJECT, SEED_UPPER
+from pytest_dockerci.engine.seed_overlay import OverlayError, renew_overlay
 from pytest_dockerci.errors import DockerCIError
 
 if TYPE_CHECKING:
@@ -43,12 +44,18 @@ def restore_container(engine: Engine, container_id: str, name: str) -> None:
     volumes = [mount["Name"] for mount in data["Mounts"] if mount["Type"] == "volume" and mount.get("Name")]
     described = [_ask(engine, name, "GET", f"volumes/{quote(volume, safe='')}") for volume in volumes]
     _ask(engine, name, "DELETE", f"containers/{container_id}?force=1&v=1")
-    for volume in described:
-        # Those without a name of their own went with the container.
-        if COMPOSE_PROJECT in (volume.get("Labels") or {}):
-            _ask(engine, name, "DELETE", f"volumes/{quote(volume['Name'], safe='')}")
-            wanted = {key: volume.get(key) for key in ("Name", "Driver", "Labels")}
-            _ask(engine, name, "POST", "volumes/create", {**wanted, "DriverOpts": volume.get("Options")})
+    # Those without a name of their own went with the container.
+    own = [volume for volume in described if COMPOSE_PROJECT in (volume.get("Labels") or {})]
+    for volume in own:
+        _ask(engine, name, "DELETE", f"volumes/{quote(volume['Name'], safe='')}")
+    try:
+        for upper in {volume["Labels"][SEED_UPPER] for volume in own if SEED_UPPER in volume["Labels"]}:
+            renew_overlay(engine, upper)
+    except OverlayError as error:
+        raise _not_restored(name, str(error)) from error
+    for volume in own:
+        wanted = {key: volume.get(key) for key in ("Name", "Driver", "Labels")}
+        _ask(engine, name, "POST", "volumes/create", {**wanted, "DriverOpts": volume.get("Options")})
     created = _ask(
         engine,
         name,

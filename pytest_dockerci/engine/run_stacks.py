@@ -12,6 +12,7 @@ from pytest_dockerci.engine.stack_model import (
     CommandContainerPlan,
     StackPlan,
     TestContainerPlan,
+    command_name,
     plan_stack,
     secret_variable,
 )
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pytest_dockerci.engine.environment_plan import EnvironmentPlan
     from pytest_dockerci.engine.model_cache import ComposeModel
     from pytest_dockerci.engine.python_suite import PythonSuite
+    from pytest_dockerci.engine.seeding import Seeding
     from pytest_dockerci.engine.stack_images import StackImages
     from pytest_dockerci.engine.stack_model import ImageFacts
 
@@ -52,6 +54,7 @@ def model_of_stack(
     model: ComposeModel,
     images: StackImages,
     suite: PythonSuite | None,
+    seeding: Seeding,
     *,
     project: str,
     services: Sequence[str],
@@ -63,6 +66,7 @@ def model_of_stack(
         model: The resolved model after the project's hooks.
         images: The services' images.
         suite: What the test containers have beside theirs; None where there are none.
+        seeding: Has the seeds that services start from.
         project: Compose's project.
         services: Those that are started.
     """
@@ -72,6 +76,7 @@ def model_of_stack(
     )
     whole = replace(
         _services_plan(plan, project, [*services, plan.service], images.built, images.facts),
+        overlays=seeding.overlays(model.data, project, services),
         python="" if suite is None else suite.python.executable,
         tests=tests,
         commands=commands_of(plan, project),
@@ -84,6 +89,7 @@ def model_of_early_services(
     model: ComposeModel,
     facts: Mapping[str, ImageFacts],
     built: Mapping[str, str],
+    seeding: Seeding,
     *,
     project: str,
     services: Sequence[str],
@@ -95,10 +101,12 @@ def model_of_early_services(
         model: The resolved model after the project's hooks.
         facts: Service to what its image says.
         built: Service to the image that it starts from in place of its own: its seed.
+        seeding: As for `model_of_stack`.
         project: Compose's project.
         services: Those that are started.
     """
-    return plan_stack(model.data, _services_plan(plan, project, services, built, facts))
+    early = _services_plan(plan, project, services, built, facts)
+    return plan_stack(model.data, replace(early, overlays=seeding.overlays(model.data, project, services)))
 
 
 def _services_plan(
@@ -124,6 +132,11 @@ def _services_plan(
 def commands_of(plan: EnvironmentPlan, project: str) -> tuple[CommandContainerPlan, ...]:
     """The commands that run beside the services of a stack: the first one."""
     return plan.commands if project == next(iter(plan.workers_by_project)) else ()
+
+
+def command_names(plan: EnvironmentPlan, project: str) -> list[str]:
+    """The Compose services of those containers."""
+    return [command_name(each.service, each.number) for each in commands_of(plan, project)]
 
 
 def volume_prefix(plan: EnvironmentPlan, worker: int) -> str:

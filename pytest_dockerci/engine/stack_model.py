@@ -11,10 +11,13 @@ import copy
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_dockerci.engine.edited_model import escape_dollars
 from pytest_dockerci.engine.labels import WORKER, RunIdentity
+
+if TYPE_CHECKING:
+    from pytest_dockerci.engine.seed_overlay import OverlayVolume
 
 START_INTERVAL_SECONDS = 0.1
 START_PERIOD_SECONDS = 30.0
@@ -100,6 +103,7 @@ class StackPlan:
         worker_count: Number of workers of the whole run.
         tests: The test containers of this stack.
         commands: The containers of commands.
+        overlays: Service to what its volumes are, where it starts from a seed.
     """
 
     identity: RunIdentity
@@ -113,6 +117,7 @@ class StackPlan:
     worker_count: int
     tests: tuple[TestContainerPlan, ...] = field(default=())
     commands: tuple[CommandContainerPlan, ...] = field(default=())
+    overlays: Mapping[str, tuple[OverlayVolume, ...]] = field(default_factory=dict)
 
 
 def check_name(service: str, worker: int) -> str:
@@ -160,7 +165,28 @@ def plan_stack(model: Mapping[str, Any], plan: StackPlan) -> dict[str, Any]:
         for mount in test.mounts:
             source = str(mount["source"])
             wanted["volumes"][source] = {"name": source, "external": True}
+    for name, overlays in plan.overlays.items():
+        services[name] = _overlaid(services[name], overlays)
+        for volume in overlays:
+            wanted["volumes"][volume.name] = {
+                "name": volume.name,
+                "driver": "local",
+                "driver_opts": {key: escape_dollars(value) for key, value in volume.options.items()},
+                "labels": {**plan.identity.labels, **volume.labels},
+            }
     return wanted
+
+
+def _overlaid(service: Mapping[str, Any], overlays: Sequence[OverlayVolume]) -> dict[str, Any]:
+    """The service with volumes that lie over its seed, in place of those that it has there."""
+    targets = {volume.target for volume in overlays}
+    kept = [entry for entry in service.get("volumes") or [] if entry.get("target") not in targets]
+    # Nothing is copied into them: what they lie over is there.
+    mounts = [
+        {"type": "volume", "source": each.name, "target": each.target, "volume": {"nocopy": True}}
+        for each in overlays
+    ]
+    return {**service, "volumes": [*kept, *mounts]}
 
 
 def _named_object(key: str, entry: Mapping[str, Any], plan: StackPlan) -> dict[str, Any]:

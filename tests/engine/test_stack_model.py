@@ -10,9 +10,10 @@ import pytest
 from pytest_dockerci.engine.compose_model import choose_started, parse_warnings
 from pytest_dockerci.engine.compose_yaml import Override, Reset, difference, write_yaml
 from pytest_dockerci.engine.image_plan import plan_images
-from pytest_dockerci.engine.labels import NONCE, RUN, RunIdentity
+from pytest_dockerci.engine.labels import NONCE, RUN, SEED_UPPER, RunIdentity
 from pytest_dockerci.engine.model_cache import ComposeModel
 from pytest_dockerci.engine.powers import powers
+from pytest_dockerci.engine.seed_overlay import OverlayVolume
 from pytest_dockerci.engine.stack import advice
 from pytest_dockerci.engine.stack_model import (
     ImageFacts,
@@ -436,3 +437,27 @@ FREE_ADDRESSES = (
 def test_what_to_try_when_services_cannot_be_started(refusal: str, fix: str) -> None:
     """By the words of Docker 26 and 28."""
     assert advice(refusal) == fix
+
+
+def test_volumes_that_lie_over_a_seed() -> None:
+    """They take the place of the service's own, are the run's, and nothing is copied into them."""
+    overlay = OverlayVolume(
+        name="dockerci-shop-r1_seed-db-0",
+        target="/data",
+        options={"type": "overlay", "device": "overlay", "o": "lowerdir=/a$b"},
+        labels={SEED_UPPER: "dockerci-shop-r1_seed-db"},
+    )
+    own = {"type": "volume", "source": "data", "target": "/data"}
+    other = {"type": "volume", "source": "logs", "target": "/logs"}
+    services = {"web": {"image": "w"}, "db": {"image": "d", "volumes": [own, other]}}
+    wanted = stack(services, overlays={"db": (overlay,)})
+    assert wanted["services"]["db"]["volumes"] == [
+        other,
+        {"type": "volume", "source": overlay.name, "target": "/data", "volume": {"nocopy": True}},
+    ]
+    assert wanted["volumes"][overlay.name] == {
+        "name": overlay.name,
+        "driver": "local",
+        "driver_opts": {"type": "overlay", "device": "overlay", "o": "lowerdir=/a$$b"},
+        "labels": {**LABELS, SEED_UPPER: "dockerci-shop-r1_seed-db"},
+    }

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from pytest_dockerci.engine.client import Engine
+from pytest_dockerci.engine.labels import SEED
 from whole_run.project import Project
 
 pytestmark = pytest.mark.engine
@@ -37,6 +38,7 @@ HOST = """\
     def test_restore(dockerci_services):
         db = dockerci_services["db"]
         print("books:", count(db))
+        print("mounted:", db.exec(["sh", "-c", "grep PGDATA /proc/mounts"]).stdout)
         db.exec(["psql", "-U", "postgres", "-c", "DELETE FROM books"])
         assert count(db) == "0"
         before = count(db), db.container_id
@@ -46,6 +48,18 @@ HOST = """\
         host, port = db.address(5432)
         assert port
     """
+BACKUP = f"""\
+  backup:
+    image: {POSTGRES_IMAGE}
+    command: [sleep, infinity]
+    init: true
+    volumes: ["data:/data"]
+"""
+SHARED = """\
+def test_shared(dockerci_services):
+    dockerci_services["db"].exec(["psql", "-U", "postgres", "-c", "CHECKPOINT"])
+    assert "PG_VERSION" in dockerci_services["backup"].exec(["ls", "/data"]).stdout
+"""
 
 
 @pytest.fixture
@@ -58,12 +72,14 @@ def seeded(project: Project, engine: Engine) -> Iterator[Project]:
         pytest_ini=SETTINGS,
         schema__schema_sql="",
         tests__test_any_py="def test_any(): pass\n",
-        host__test_host_py=HOST,
+        host__test_host_py=HOST.replace("PGDATA", folder),
     )
     (project.root / "schema/schema.sql").write_text(SCHEMA)
     yield project
     for name in seeds(project, engine):
         engine.client.api.remove_image(name)
+    for name in seed_volumes(project, engine):
+        engine.client.api.remove_volume(name)
 
 
 def seeds(project: Project, engine: Engine) -> list[str]:
@@ -73,19 +89,30 @@ def seeds(project: Project, engine: Engine) -> list[str]:
     return [name for name in names if name.startswith(prefix)]
 
 
+def seed_volumes(project: Project, engine: Engine) -> list[str]:
+    """The volumes that hold them."""
+    listed = engine.client.api.volumes(filters={"label": [SEED]}).get("Volumes") or []
+    prefix = f"dockerci-seed/{project.root.name[:20]}"
+    return [data["Name"] for data in listed if data["Labels"][SEED].startswith(prefix)]
+
+
 def test_a_database_starts_from_its_seed(seeded: Project, engine: Engine) -> None:
     """Made once, used by later runs, made anew when what it comes from changes; restored in mid-run."""
     first = seeded.run("-s")
     assert first.exit_code == 0, first.output
     assert "dockerci: db is seeded, for later runs too" in first.output
     assert "books: 2" in first.output
+    assert "mounted: overlay" in first.output
     [name] = seeds(seeded, engine)
+    [volume] = seed_volumes(seeded, engine)
 
     second = seeded.run("-s")
     assert second.exit_code == 0, second.output
     assert "is seeded" not in second.output
     assert "books: 2" in second.output
+    assert "mounted: overlay" in second.output
     assert seeds(seeded, engine) == [name]
+    assert seed_volumes(seeded, engine) == [volume]
 
     (seeded.root / "schema/schema.sql").write_text(SCHEMA.replace("'two'", "'two'), ('three'"))
     third = seeded.run("-s")
@@ -93,6 +120,28 @@ def test_a_database_starts_from_its_seed(seeded: Project, engine: Engine) -> Non
     assert "books: 3" in third.output
     [other] = seeds(seeded, engine)
     assert other != name
+    assert seed_volumes(seeded, engine) not in ([], [volume])
+
+
+def test_a_volume_of_two_services_is_copied(seeded: Project, engine: Engine) -> None:
+    """What one writes, the other has to see; and where the volumes of a seed are gone, its image serves."""
+    compose = (seeded.root / "compose.yaml").read_text()
+    seeded.write(compose_yaml=compose.replace("volumes: {data", f"{BACKUP}volumes: {{data"))
+    (seeded.root / "host/test_other.py").write_text(SHARED)
+    first = seeded.run("-s")
+    assert first.exit_code == 0, first.output
+    assert "books: 2" in first.output
+    assert "mounted: overlay" not in first.output
+
+    seeded.write(compose_yaml=compose)
+    (seeded.root / "host/test_other.py").unlink()
+    for name in seed_volumes(seeded, engine):
+        engine.client.api.remove_volume(name)
+    second = seeded.run("-s")
+    assert second.exit_code == 0, second.output
+    assert "is seeded" not in second.output
+    assert "books: 2" in second.output
+    assert "mounted: overlay" not in second.output
 
 
 @pytest.mark.soak
