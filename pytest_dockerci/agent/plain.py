@@ -15,6 +15,9 @@ def to_plain(value: Any, max_characters: int = MAX_TEXT_CHARACTERS, max_elements
     What is none of these becomes its `repr`; a text longer than `max_characters` loses its
     middle, and says how much; what comes after `max_elements` is named by its type only.
     """
+    kind = type(value)
+    if value is None or kind is bool or (kind is str and len(value) <= max_characters):
+        return value  # nearly all there is
     return _Reducer(max_characters, max_elements).plain(value, 0)
 
 

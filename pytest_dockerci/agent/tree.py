@@ -62,6 +62,7 @@ def digest_of(items: Iterable[Any]) -> str:
 
 def _row(node: Any, parent: int, inherited: FrozenSet[str]) -> Dict[str, Any]:
     """A node as plain values; `inherited` are its parent's keywords."""
+    function = getattr(node, "function", None)
     row = {
         "parent": parent,
         "kind": _kind(node),
@@ -69,14 +70,14 @@ def _row(node: Any, parent: int, inherited: FrozenSet[str]) -> Dict[str, Any]:
         "name": str(node.name),
         "path": str(node.path),
         "nodeid": str(node.nodeid),
-        "keywords": _own_keywords(node, inherited),
+        "keywords": _own_keywords(node, function, inherited),
         "markers": [_marker(mark) for mark in node.own_markers],
     }  # type: Dict[str, Any]
     if isinstance(node, pytest.Item):
         path, line, domain = node.location
         row["location"] = [str(path), line if isinstance(line, int) else None, str(domain)]
         row["originalname"] = to_plain(getattr(node, "originalname", None))
-        texts = _texts(getattr(node, "function", None))
+        texts = _texts(function)
         if texts:
             row["function"] = texts
         callspec = getattr(node, "callspec", None)
@@ -124,14 +125,13 @@ def _kind(node: Any) -> str:
     return "file" if isinstance(node, pytest.File) else "collector"
 
 
-def _own_keywords(node: Any, inherited: FrozenSet[str]) -> List[str]:
+def _own_keywords(node: Any, function: Any, inherited: FrozenSet[str]) -> List[str]:
     """What `-k` and `report.keywords` see at this node and not at its parent."""
     # Those of the node alone, where they can be had: with all that it inherits, it takes three times as long.
     keywords = getattr(node.keywords, "_markers", node.keywords)
     own = [str(keyword) for keyword in keywords if keyword not in inherited]
     extra = [str(keyword) for keyword in node.extra_keyword_matches]
-    attributes = list(getattr(getattr(node, "function", None), "__dict__", ()))
-    return sorted({*own, *extra, *attributes})
+    return sorted({*own, *extra, *getattr(function, "__dict__", ())})
 
 
 def _marker(mark: Any) -> List[Any]:

@@ -312,7 +312,7 @@ HANGING = """
         print("on the way")
         time.sleep(60)
     @pytest.fixture
-    def slow(): time.sleep(1.2)
+    def slow(): time.sleep(2)
     @pytest.mark.timeout(1)
     def test_slow_fixture(slow): pass
     @pytest.mark.timeout(1, func_only=True)
