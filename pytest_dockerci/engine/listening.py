@@ -1,7 +1,7 @@
-"""Whether a service takes connections: asked from inside its network.
+"""Whether a service takes connections: looked at, where its processes are this machine's, else asked from its network.
 
 The image under test has a Python, and its containers see the services as the tests will. A service
-with a health check is asked as well: a database that fills a new volume is healthy by its socket
+with a health check is looked at as well: a database that fills a new volume is healthy by its socket
 while no port is open yet, and restarts before one is.
 """
 
@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_dockerci.engine.container import run_in_container
+from pytest_dockerci.engine.listening_sockets import listening_ports
 from pytest_dockerci.errors import DockerCIError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ IMAGE_PORTS_SECONDS = 3.0
 # A port that the Compose file declares can be for other times (a debugger's): healthy counts after this.
 HEALTHY_SECONDS = 10.0
 _SPARE_SECONDS = 10.0
+_LOOK_SECONDS = 0.02
 _PROGRAM = """
 import socket, sys, time
 host, ports, end = sys.argv[1], sys.argv[2].split(","), time.monotonic() + float(sys.argv[3])
@@ -41,13 +43,13 @@ sys.exit(3)
 
 
 class Listening:
-    """Asks one service's ports until one answers.
+    """Looks at one service's ports, or asks them, until one takes connections.
 
     Args:
         engine: The engine.
         host: The service's name in the network.
         ports: TCP ports.
-        limit_seconds: When to give up asking.
+        limit_seconds: When to give up.
         healthy_seconds: For how long a service that is healthy is waited for.
         ask_from: ``(container id, interpreter)`` of a test container, as soon as there is one.
         wake: Called when the answer is there.
@@ -73,6 +75,7 @@ class Listening:
         self._ask_from = ask_from
         self._wake = wake
         self._is_asking = False
+        self._looked_at = 0  # the process in whose network was looked
         self._answer: bool | None = False
 
     def __call__(self, seen: Observation) -> bool | None:
@@ -85,15 +88,32 @@ class Listening:
             self._healthy_monotonic = self._healthy_monotonic or time.monotonic()
             if not self._answer and time.monotonic() > self._healthy_monotonic + self._healthy_seconds:
                 return None
-        where = self._ask_from()
-        if where is None:
-            return False
         if not self._is_asking:
-            self._is_asking = True
-            threading.Thread(
-                target=self._ask, args=where, name=f"dockerci asks {self._host}", daemon=True
-            ).start()
+            if self._engine.target.is_local and seen.pid not in (0, self._looked_at):
+                self._looked_at = seen.pid
+                self._begin(self._look, seen.pid, seen.container_id)
+            elif (where := self._ask_from()) is not None:
+                self._begin(self._ask, *where)
         return self._answer
+
+    def _begin(self, function: Callable[..., None], *arguments: object) -> None:
+        self._is_asking = True
+        name = f"dockerci asks {self._host}"
+        threading.Thread(target=function, args=arguments, name=name, daemon=True).start()
+
+    def _look(self, pid: int, container_id: str) -> None:
+        deadline = time.monotonic() + self._limit_seconds
+        while (ports := listening_ports(pid, container_id)) is not None:
+            if not ports.isdisjoint(self._ports):
+                self._answer = True
+                break
+            if time.monotonic() > deadline:
+                self._answer = None
+                break
+            time.sleep(_LOOK_SECONDS)
+        else:
+            self._is_asking = False  # it has been started anew; or nobody here knows it, and it is asked
+        self._wake()
 
     def _ask(self, container_id: str, python: str) -> None:
         ports = ",".join(map(str, self._ports))

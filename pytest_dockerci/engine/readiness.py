@@ -33,6 +33,8 @@ class Observation:
         error: What the engine says if it could not start it.
         running_seconds: How long it has been seen running.
         is_listening: One of its ports takes connections; None when there is no port to ask, or nobody to ask it.
+        container_id: The container.
+        pid: Its first process, where the engine runs; 0 for none.
     """
 
     state: str
@@ -45,6 +47,8 @@ class Observation:
     error: str = ""
     running_seconds: float = 0.0
     is_listening: bool | None = None
+    container_id: str = ""
+    pid: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +187,8 @@ def observation_of(data: Mapping[str, Any]) -> Observation:
         is_out_of_memory=bool(state.get("OOMKilled")),
         restarts=int(data.get("RestartCount") or 0),
         error=str(state.get("Error") or ""),
+        container_id=str(data.get("Id") or ""),
+        pid=int(state.get("Pid") or 0),
     )
 
 
