@@ -44,10 +44,10 @@ _MODULES = (
 def agent_arguments() -> tuple[str, ...]:
     """What follows the interpreter's path: a constant small program that reads the rest from stdin.
 
-    ``-I`` keeps the image's ``PYTHON*`` variables and user site away from the supervisor; the
-    worker, which runs the suite, gets a plain interpreter.
+    ``-I`` and ``-S`` keep the image's ``PYTHON*`` variables, its packages and what they start by themselves away
+    from the supervisor; the worker, which runs the suite, gets a plain interpreter.
     """
-    return ("-I", "-c", _source("loader"), "supervisor", "0")
+    return ("-I", "-S", "-c", _source("loader"), "supervisor", "0")
 
 
 @lru_cache(maxsize=1)

@@ -34,18 +34,8 @@ def main(arguments: List[str]) -> None:
     for descriptor in (0, 1):
         os.dup2(nowhere, descriptor)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    _stop_coverage()
     write_all(write_descriptor, frames.PREAMBLE)
     Supervisor(Channel(read_descriptor, write_descriptor)).serve()
-
-
-def _stop_coverage() -> None:
-    """End what the image's coverage began when this interpreter started (``COVERAGE_PROCESS_START``)."""
-    startup = getattr(sys.modules.get("coverage"), "process_startup", None)
-    automatic = getattr(startup, "coverage", None)
-    if automatic is not None:
-        automatic.stop()
-        automatic._auto_save = False  # noqa: SLF001 - coverage does the same to it, where another measurement starts
 
 
 class Supervisor:

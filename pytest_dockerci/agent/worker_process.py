@@ -347,10 +347,15 @@ class WorkerProcess:
         """What to say of a worker that ended without its end frame."""
         self._look()
         index, when = -1, self._when
-        if self._asked_tests and (self._has_refused or not self._is_between_tests()):
+        has_lied = self._broken not in ("", WITHOUT_DESCRIPTORS)
+        # Of a liar, what it has noted since is not taken: that test has run, and is not reported.
+        has_run_on = has_lied and self.waiting > 0
+        if self._asked_tests and (self._has_refused or has_run_on or not self._is_between_tests()):
             # The first that it has not reported; one that broke the protocol can have run on.
             index = self._asked_tests[0]
             when = self._noted.when if self._noted.test == index else "call"
+            if has_run_on or (has_lied and when == "teardown"):
+                when = "call"  # that its call has passed is a liar's word as well
         return wire.WorkerDied(
             index=index,
             when=when,

@@ -91,6 +91,60 @@ def test_a_lie(project: Project, lie: str, holds: bool, exit_code: int, why: str
     assert "Traceback (most recent call last)" not in outcome.output
 
 
+def test_a_liar_that_runs_on(project: Project) -> None:
+    """Its supervisor is stopped while it lies and passes its test: nothing that it noted since counts."""
+    project.write(
+        pytest_ini="""
+        [pytest]
+        dockerci_service = web
+        testpaths = tests/test_lies.py host
+        dockerci_suite = tests
+        """,
+        host__test_host_py="def test_host(): pass",
+        tests__conftest_py=CONFTEST,
+        tests__test_lies_py="""
+        import os, signal, subprocess, sys
+        from conftest import say
+        def test_lies():
+            # Woken up when the test has long passed, and its process waits for what comes next.
+            program = "import os, signal, time; time.sleep(1); os.kill(%d, signal.SIGCONT)" % os.getppid()
+            subprocess.Popen([sys.executable, "-c", program])
+            os.kill(os.getppid(), signal.SIGSTOP)
+            say(b"what is this")
+        """,
+    )
+    outcome = project.run("-v")
+    assert outcome.verdicts() == {
+        "tests/test_lies.py::test_lies": "FAILED",
+        "host/test_host.py::test_host": "PASSED",
+    }, outcome.output
+    assert outcome.exit_code == 1
+
+
+def test_a_lie_in_a_tear_down(project: Project) -> None:
+    """What the test has passed by then is a liar's word as well."""
+    project.write(
+        tests__conftest_py=CONFTEST,
+        tests__test_lies_py="""
+        import pytest, time
+        from conftest import say
+        @pytest.fixture
+        def late():
+            yield
+            say(b"what is this")
+            time.sleep(1)
+        def test_lies(late): pass
+        def test_next(): pass
+        """,
+    )
+    outcome = project.run("-v")
+    assert outcome.verdicts() == {
+        "tests/test_lies.py::test_lies": "FAILED",
+        "tests/test_lies.py::test_next": "PASSED",
+    }, outcome.output
+    assert outcome.exit_code == 1
+
+
 def test_a_worker_that_dies_while_it_has_nothing_to_do(project: Project) -> None:
     """No test can be blamed, all pass in another worker, and the run is not proved."""
     project.write(
