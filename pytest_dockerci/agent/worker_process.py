@@ -351,11 +351,10 @@ class WorkerProcess:
         # Of a liar, what it has noted since is not taken: that test has run, and is not reported.
         has_run_on = has_lied and self.waiting > 0
         if self._asked_tests and (self._has_refused or has_run_on or not self._is_between_tests()):
-            # The first that it has not reported; one that broke the protocol can have run on.
+            # The first that it has not reported; one that broke the protocol can have run on, and what it has noted
+            # of the phase, that the call has passed, is a liar's word as well.
             index = self._asked_tests[0]
-            when = self._noted.when if self._noted.test == index else "call"
-            if has_run_on or (has_lied and when == "teardown"):
-                when = "call"  # that its call has passed is a liar's word as well
+            when = self._noted.when if self._noted.test == index and not has_lied else "call"
         return wire.WorkerDied(
             index=index,
             when=when,
