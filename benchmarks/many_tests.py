@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.commands import PYTEST, PYTHON_IMAGE, seconds_of, write
@@ -28,33 +28,30 @@ def test_nothing(n): pass
 }
 
 
+def ours(project: Path, tests: int) -> float:
+    """Seconds for a suite of so many tests through one container."""
+    return seconds_of((*PYTEST, "-o", f"dockerci_env=TESTS={tests}"), project)
+
+
+def by_hand(project: Path, tests: int, *options: str) -> float:
+    """Seconds for the same suite in a container of the same image, without us."""
+    run = ("docker", "run", "--rm", "--env", f"TESTS={tests}", "dockerci-benchmark-many")
+    pytest = ("python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "dockerci_service=")
+    return seconds_of((*run, *pytest, *options), project)
+
+
 def prepare(folder: Path) -> Sequence[Subject]:
     """The same suite in one container each way; the difference of two sizes leaves the fixed costs out."""
     project = write(folder / "project", FILES)
     seconds_of(("docker", "compose", "build", "--quiet"), project)
 
-    def ours(tests: int) -> float:
-        return seconds_of((*PYTEST, "-o", f"dockerci_env=TESTS={tests}"), project)
-
-    def by_hand(tests: int, *options: str) -> float:
-        inside = (
-            "python3",
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "-o",
-            "dockerci_service=",
-            *options,
-        )
-        run = ("docker", "run", "--rm", "--env", f"TESTS={tests}", "dockerci-benchmark-many")
-        return seconds_of((*run, *inside), project)
+    def difference(seconds_for: Callable[..., float], *options: str) -> float:
+        return seconds_for(project, LARGE, *options) - seconds_for(project, SMALL, *options)
 
     return [
-        Subject(name="pytest-dockerci", measure=lambda: ours(LARGE) - ours(SMALL)),
-        Subject(name="pytest by hand", measure=lambda: by_hand(LARGE) - by_hand(SMALL)),
-        Subject(name="pytest-xdist -n 1", measure=lambda: by_hand(LARGE, "-n1") - by_hand(SMALL, "-n1")),
+        Subject(name="pytest-dockerci", measure=lambda: difference(ours)),
+        Subject(name="pytest by hand", measure=lambda: difference(by_hand)),
+        Subject(name="pytest-xdist -n 1", measure=lambda: difference(by_hand, "-n1")),
     ]
 
 

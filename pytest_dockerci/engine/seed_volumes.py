@@ -112,14 +112,15 @@ def find_seed_volumes(engine: Engine, reference: str, key: str) -> tuple[SeedVol
     return tuple(volume for volume, _ in found) if found and len(found) == found[0][1] else ()
 
 
-def remove_older_seed_volumes(engine: Engine, repository: str, key: str) -> None:
+def remove_older_seed_volumes(engine: Engine, reference: str, key: str) -> None:
     """Remove the volumes of other seeds of the same service, unless a run uses them.
 
     Args:
         engine: The engine.
-        repository: Of the images that hold the service's seeds.
-        key: Label `SEED_VOLUMES` of those that stay.
+        reference: Of the image that holds the seed that stays.
+        key: Label `SEED_VOLUMES` of its volumes.
     """
+    repository = reference.rpartition(":")[0]
     listed = engine.client.api.volumes(filters={"label": [SEED]}).get("Volumes") or ()
     _remove(
         engine,
@@ -127,7 +128,7 @@ def remove_older_seed_volumes(engine: Engine, repository: str, key: str) -> None
             data["Name"]
             for data in listed
             if data["Labels"][SEED].rpartition(":")[0] == repository
-            and data["Labels"].get(SEED_VOLUMES) != key
+            and (data["Labels"][SEED], data["Labels"].get(SEED_VOLUMES)) != (reference, key)
         ],
     )
 
@@ -141,7 +142,8 @@ def _can_be_laid_over(engine: Engine, identity: RunIdentity, volumes: Sequence[S
     except OverlayError:
         return False
     finally:
-        remove_overlay(engine, name)
+        with suppress(OverlayError):  # it has the run's labels, and goes with it
+            remove_overlay(engine, name)
 
 
 def _remove(engine: Engine, names: Sequence[str]) -> None:

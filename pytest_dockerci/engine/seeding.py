@@ -255,7 +255,7 @@ def make_seed(
     api.tag(image_id, repository, key)
     api.remove_image(f"{repository}:new-{identity.run_id}", noprune=True)
     _remove_older(engine, seed)
-    remove_older_seed_volumes(engine, repository, identity.run_id)
+    remove_older_seed_volumes(engine, seed.reference, identity.run_id)
     progress.status("")
     return image_id
 

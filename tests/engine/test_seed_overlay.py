@@ -182,13 +182,14 @@ def test_volumes_in_use_are_not_removed(
     """A newer seed of the service takes those of the older away, once no run lies over them."""
     seed, volumes = kept
     repository = seed.reference.rpartition(":")[0]
-    remove_older_seed_volumes(engine, repository, identity.run_id)
-    remove_older_seed_volumes(engine, f"{repository}-other", "another")
+    remove_older_seed_volumes(engine, seed.reference, identity.run_id)
+    remove_older_seed_volumes(engine, f"{repository}-other:1", "another")
     assert find_seed_volumes(engine, seed.reference, identity.run_id) == volumes
-    remove_older_seed_volumes(engine, repository, "another")
+    remove_older_seed_volumes(engine, seed.reference, "another")
     assert find_seed_volumes(engine, seed.reference, identity.run_id) == volumes
     remove_overlay(engine, laid[0])
-    remove_older_seed_volumes(engine, repository, "another")
+    # A kept stack makes both under one id.
+    remove_older_seed_volumes(engine, f"{repository}:4567", identity.run_id)
     assert find_seed_volumes(engine, seed.reference, identity.run_id) == ()
 
 
