@@ -26,7 +26,7 @@ IMAGE_PORTS_SECONDS = 3.0
 # A port that the Compose file declares can be for other times (a debugger's): healthy counts after this.
 HEALTHY_SECONDS = 10.0
 _SPARE_SECONDS = 10.0
-_LOOK_SECONDS = 0.02
+_LOOK_SECONDS = 0.05
 _PROGRAM = """
 import socket, sys, time
 host, ports, end = sys.argv[1], sys.argv[2].split(","), time.monotonic() + float(sys.argv[3])
@@ -88,10 +88,12 @@ class Listening:
             self._healthy_monotonic = self._healthy_monotonic or time.monotonic()
             if not self._answer and time.monotonic() > self._healthy_monotonic + self._healthy_seconds:
                 return None
-        if not self._is_asking:
+        if not self._is_asking and not self._answer:
             if self._engine.target.is_local and seen.pid not in (0, self._looked_at):
-                self._looked_at = seen.pid
-                self._begin(self._look, seen.pid, seen.container_id)
+                # Its health check comes first, and the engine tells of that.
+                if seen.health in ("", "healthy"):
+                    self._looked_at = seen.pid
+                    self._look_once(seen.pid, seen.container_id)
             elif (where := self._ask_from()) is not None:
                 self._begin(self._ask, *where)
         return self._answer
@@ -100,6 +102,13 @@ class Listening:
         self._is_asking = True
         name = f"dockerci asks {self._host}"
         threading.Thread(target=function, args=arguments, name=name, daemon=True).start()
+
+    def _look_once(self, pid: int, container_id: str) -> None:
+        ports = listening_ports(pid, container_id)
+        if ports is not None and not ports.isdisjoint(self._ports):
+            self._answer = True
+        else:
+            self._begin(self._look, pid, container_id)
 
     def _look(self, pid: int, container_id: str) -> None:
         deadline = time.monotonic() + self._limit_seconds

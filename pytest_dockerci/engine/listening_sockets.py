@@ -29,11 +29,17 @@ def listening_ports(pid: int, container_id: str, proc: Path = _PROC) -> frozense
     try:
         if not container_id or container_id not in (process / "cgroup").read_text(encoding="utf-8"):
             return None
-        return parse_sockets((process / "net/tcp").read_text("ascii")) | parse_sockets(
-            (process / "net/tcp6").read_text("ascii") if (process / "net/tcp6").exists() else ""
-        )
+        return parse_sockets((process / "net/tcp").read_text("ascii")) | _of_six(process)
     except (OSError, ValueError):
         return None
+
+
+def _of_six(process: Path) -> frozenset[int]:
+    try:
+        text = (process / "net/tcp6").read_text("ascii")
+    except FileNotFoundError:  # a kernel without IPv6
+        return frozenset()
+    return parse_sockets(text)
 
 
 def parse_sockets(text: str) -> frozenset[int]:
