@@ -26,7 +26,9 @@ _SYSTEM_FOLDERS = (
 _SCRIPT = b"#!"
 
 
-def plugin_call(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+def plugin_call(
+    argv: Sequence[str], environ: Mapping[str, str], system_folders: Sequence[str] = _SYSTEM_FOLDERS
+) -> tuple[list[str], dict[str, str]]:
     """The command that ``docker`` would call, and what it would add to the environment.
 
     Args:
@@ -34,6 +36,7 @@ def plugin_call(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[list[s
             Docker looks for it and ``docker`` is Docker's own program: a script of that name is somebody's, who
             wants it to be called.
         environ: The command's environment.
+        system_folders: Where all users' plugins are; those of the user come before them.
 
     Source: Docker CLI Plugin Spec, "Required sub-commands" (``docker-NAME NAME OPTIONS``), and
     ``cli-plugins/manager`` of docker/cli 26.1 for the folders and their order.
@@ -43,20 +46,20 @@ def plugin_call(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[list[s
     docker = shutil.which("docker", path=environ.get("PATH", os.defpath))
     if docker is None or _is_script(docker):
         return list(argv), {}
-    for folder in _folders(environ):
+    for folder in [*_own_folders(environ), *map(Path, system_folders)]:
         plugin = folder / f"docker-{argv[1]}"
         if os.access(plugin, os.X_OK) and plugin.is_file():
             return [str(plugin), *argv[1:]], {CALLER: docker}
     return list(argv), {}
 
 
-def _folders(environ: Mapping[str, str]) -> list[Path]:
+def _own_folders(environ: Mapping[str, str]) -> list[Path]:
     configuration = configuration_folder(environ)
     try:
         further = json.loads((configuration / "config.json").read_bytes()).get("cliPluginsExtraDirs") or []
     except (OSError, ValueError, AttributeError):
         further = []  # whoever needs more of this file tells what is wrong with it
-    return [Path(folder) for folder in (configuration / "cli-plugins", *further, *_SYSTEM_FOLDERS)]
+    return [Path(folder) for folder in (configuration / "cli-plugins", *further)]
 
 
 def _is_script(program: str) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_dockerci.engine.cli_plugins import CALLER, plugin_call
+from pytest_dockerci.engine.cli_plugins import plugin_call
 from pytest_dockerci.engine.command import Commands
 from pytest_dockerci.errors import CommandError
 
@@ -35,7 +35,7 @@ def test_a_plugin_of_the_user_is_called_by_itself(tmp_path: Path, environ: dict[
     called = plugin_call(["docker", "compose", "--project-name", "a", "config"], environ)
     assert called == (
         [str(plugin), "compose", "--project-name", "a", "config"],
-        {CALLER: str(tmp_path / "bin/docker")},
+        {"DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND": str(tmp_path / "bin/docker")},
     )
 
 
@@ -65,6 +65,17 @@ def test_other_commands_stay_as_they_are(tmp_path: Path, environ: dict[str, str]
     program(tmp_path / "config/cli-plugins/docker-scan")
     program(tmp_path / "config/cli-plugins/docker-compose")
     assert plugin_call(argv, environ) == (argv, {})
+
+
+def test_folders_of_all_users_come_last(tmp_path: Path, environ: dict[str, str]) -> None:
+    """Where no folder has it, Docker's own program says so."""
+    system = [str(tmp_path / "system"), str(tmp_path / "other")]
+    argv = ["docker", "compose", "version"]
+    assert plugin_call(argv, environ, system) == (argv, {})
+    last = program(tmp_path / "other/docker-compose")
+    assert plugin_call(argv, environ, system)[0][0] == str(last)
+    first = program(tmp_path / "config/cli-plugins/docker-compose")
+    assert plugin_call(argv, environ, system)[0][0] == str(first)
 
 
 def test_a_script_in_place_of_docker_is_called(tmp_path: Path, environ: dict[str, str]) -> None:

@@ -61,6 +61,13 @@ def model(*entries: dict[str, Any], volumes: dict[str, Any] | None = None, **cha
         pytest.param(model(DATA, of_other=[{**DATA, "source": "more"}]), id="others have others"),
         pytest.param(model(DATA, volumes={"data": {"driver": "local"}}), id="the driver by its name"),
         pytest.param(model({"type": "volume", "source": "logs", "target": "/logs"}), id="no seed's"),
+        pytest.param(model(DATA, volumes={"data": None}), id="a name and nothing else"),
+        pytest.param(model(DATA, of_other=[{**DATA, "type": "bind"}]), id="a folder of that name elsewhere"),
+        pytest.param({"services": {"db": {"image": "x"}, "other": {"image": "x"}}}, id="no volume anywhere"),
+        pytest.param(
+            {"services": {"db": {"image": "x", "volumes": [DATA]}, "other": {"image": "x"}}, "volumes": None},
+            id="no volume declared",
+        ),
     ],
 )
 def test_a_volume_that_can_lie_over_its_seed(described: dict[str, Any]) -> None:

@@ -52,4 +52,12 @@ TARGETS = (
         tests=("tests/engine/test_leftovers.py",),
         only=("parse_time", "is_reaper"),
     ),
+    Target(part="readiness", path="engine/listening_sockets.py", tests=("tests/engine/test_listening.py",)),
+    Target(part="commands", path="engine/cli_plugins.py", tests=("tests/engine/test_cli_plugins.py",)),
+    Target(
+        part="seeds",
+        path="engine/seed_overlay.py",
+        tests=("tests/engine/test_seed_overlay.py",),
+        only=("can_be_overlaid",),
+    ),
 )
