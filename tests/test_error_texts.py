@@ -24,7 +24,6 @@ NO_NEXT_STEP = {
     "engine/exec_stream.py write": "becomes part of the error of whoever writes",
     "engine/nets.py await_reaper": "whoever asked for the reaper says what can be done without it",
     "engine/reaper.py start": "as for the reaper's other errors",
-    "engine/reaper.py _refused": "as for the reaper's other errors",
     "engine/reaper.py _await_ready": "as for the reaper's other errors",
     "engine/resolution.py uv_platform": "another way is tried: the toolkit is built in the image",
     "engine/waiting.py wait": "the run is ending, and has said why",

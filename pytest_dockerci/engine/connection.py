@@ -193,6 +193,25 @@ def ask(
     return status, answer
 
 
+def require_answer(
+    engine: Reachable,
+    method: str,
+    path: str,
+    values: Any = None,
+    *,
+    timeout_seconds: float = _CONNECT_TIMEOUT_SECONDS,
+) -> Any:
+    """As `ask`, where a refusal ends it; the decoded answer.
+
+    Raises:
+        OSError: The engine does not answer, or refuses; the text is its own.
+    """
+    status, answer = ask(engine, method, path, values, timeout_seconds=timeout_seconds)
+    if status >= _FIRST_ERROR:
+        raise ConnectionError(str(answer))
+    return answer
+
+
 def _read_header(plain: socket.socket) -> tuple[bytes, bytes]:
     data = b""
     while b"\r\n\r\n" not in data:

@@ -8,7 +8,6 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_dockerci.engine.background import Background
 from pytest_dockerci.engine.endpoint import find_endpoint
 from pytest_dockerci.engine.nets import Nets
 from pytest_dockerci.engine.plain_engine import answering_engine
@@ -39,7 +38,7 @@ class EarlyNets:
         self._engine_id = ""
         self._end: Future[None] | None = None
         if plan.kept is None and plan.lease is None and find_endpoint(environ).scheme == "unix":
-            self._end = Background().submit(self._spread)
+            self._end = self._nets.background.submit(self._spread)
 
     def _spread(self) -> None:
         plan = self._plan

@@ -382,12 +382,11 @@ class Environment:
         self._bring_report(fast=fast)
         if self._leave():
             return ()
-        engine, filters, quiet_seconds = (
+        left = remove_objects(
             self._engine,
-            self.identity.filters,
-            0 if is_quiet else _QUIET_SECONDS,
+            lambda: list_objects(self._engine, self.identity.filters),
+            quiet_seconds=0 if is_quiet else _QUIET_SECONDS,
         )
-        left = remove_objects(engine, lambda: list_objects(engine, filters), quiet_seconds=quiet_seconds)
         self._nets.close()
         self._extras.close()
         self._engine.client.close()

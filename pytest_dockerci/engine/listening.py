@@ -88,32 +88,42 @@ class Listening:
             self._healthy_monotonic = self._healthy_monotonic or time.monotonic()
             if not self._answer and time.monotonic() > self._healthy_monotonic + self._healthy_seconds:
                 return None
-        if not self._is_asking and not self._answer:
-            if self._engine.target.is_local and seen.pid not in (0, self._looked_at):
-                # Its health check comes first, and the engine tells of that.
-                if seen.health in ("", "healthy"):
-                    self._looked_at = seen.pid
-                    self._look_once(seen.pid, seen.container_id)
-            elif (where := self._ask_from()) is not None:
+        if not self._is_asking and not self._answer and not self._looks(seen):
+            where = self._ask_from()
+            if where is not None:
                 self._begin(self._ask, *where)
         return self._answer
+
+    def _looks(self, seen: Observation) -> bool:
+        """Look, and go on looking beside the caller; False where it has to be asked."""
+        if not self._engine.target.is_local or seen.pid in (0, self._looked_at):
+            return False
+        if seen.health not in ("", "healthy"):
+            return True  # its health check comes first, and the engine tells of that
+        self._looked_at = seen.pid
+        is_open = self._is_open(seen.pid, seen.container_id)
+        if is_open is None:
+            return False
+        if is_open:
+            self._answer = True
+        else:
+            self._begin(self._look, seen.pid, seen.container_id)
+        return True
+
+    def _is_open(self, pid: int, container_id: str) -> bool | None:
+        """One of the ports takes connections; None where this machine cannot tell."""
+        ports = listening_ports(pid, container_id)
+        return None if ports is None else not ports.isdisjoint(self._ports)
 
     def _begin(self, function: Callable[..., None], *arguments: object) -> None:
         self._is_asking = True
         name = f"dockerci asks {self._host}"
         threading.Thread(target=function, args=arguments, name=name, daemon=True).start()
 
-    def _look_once(self, pid: int, container_id: str) -> None:
-        ports = listening_ports(pid, container_id)
-        if ports is not None and not ports.isdisjoint(self._ports):
-            self._answer = True
-        else:
-            self._begin(self._look, pid, container_id)
-
     def _look(self, pid: int, container_id: str) -> None:
         deadline = time.monotonic() + self._limit_seconds
-        while (ports := listening_ports(pid, container_id)) is not None:
-            if not ports.isdisjoint(self._ports):
+        while (is_open := self._is_open(pid, container_id)) is not None:
+            if is_open:
                 self._answer = True
                 break
             if time.monotonic() > deadline:

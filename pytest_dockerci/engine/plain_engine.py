@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from pytest_dockerci.engine.connection import ask
+from pytest_dockerci.engine.connection import require_answer
 from pytest_dockerci.engine.endpoint import find_endpoint
 
 if TYPE_CHECKING:
@@ -100,8 +99,6 @@ def answering_engine(environ: Mapping[str, str]) -> PlainEngine:
         EngineUnreachableError: The environment names a context that cannot be read.
         OSError: The engine does not answer, or does not know the question.
     """
-    status, said = ask(PlainEngine(environ, {"api_version": API_FLOOR}), "GET", "info")
-    if status != HTTPStatus.OK:
-        raise ConnectionError(str(said))
+    said = require_answer(PlainEngine(environ, {"api_version": API_FLOOR}), "GET", "info")
     facts = {"engine_id": said["ID"], "version": said["ServerVersion"], "api_version": API_FLOOR}
     return PlainEngine(environ, facts)

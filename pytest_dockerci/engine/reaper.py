@@ -14,10 +14,10 @@ from collections.abc import Callable
 from functools import cached_property
 from http import HTTPStatus
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from pytest_dockerci.engine.connection import Connection, Reachable, ask, upgrade
+from pytest_dockerci.engine.connection import Connection, Reachable, ask, require_answer, upgrade
 from pytest_dockerci.engine.frames import STDERR, Demultiplexer, FrameError
 from pytest_dockerci.engine.labels import REAPER_NAME
 from pytest_dockerci.errors import DockerCIError, ReaperError
@@ -77,7 +77,12 @@ class Reaper:
             self._container_id = self._create()
             path = f"containers/{self._container_id}/attach?stream=1&stdin=1&stdout=1&stderr=1"
             self._connection = upgrade(self._engine, path, {})
-            self._ask("POST", f"containers/{self._container_id}/start")
+            require_answer(
+                self._engine,
+                "POST",
+                f"containers/{self._container_id}/start",
+                timeout_seconds=_CALL_TIMEOUT_SECONDS,
+            )
             plan = {
                 "labels": self._identity.filters["label"],
                 "socket": SOCKET,
@@ -86,12 +91,14 @@ class Reaper:
             self._connection.send(json.dumps(plan).encode("ascii") + b"\n")
             self._is_begun.set()
             self._await_ready(self._connection)
+        except ReaperError:
+            raise
         except DockerCIError as error:
-            if isinstance(error, ReaperError):
-                raise
             raise ReaperError(f"there is no image {self._image}", why=error.why) from error
         except OSError as error:
-            raise self._refused(str(error)) from error
+            raise ReaperError(
+                f"its container of {self._image} could not be started", why=str(error)
+            ) from error
         finally:
             self._is_begun.set()
         threading.Thread(target=self._beat, name="dockerci heartbeat", daemon=True).start()
@@ -131,7 +138,7 @@ class Reaper:
     def _create(self) -> str:
         *likely, last = sockets_on_engine(self._engine.target.named.url, sys.platform)
         for path in likely:
-            with contextlib.suppress(ReaperError):
+            with contextlib.suppress(OSError):
                 return self._create_with(path)
         return self._create_with(last)
 
@@ -163,16 +170,14 @@ class Reaper:
                 "Mounts": [{"Type": "bind", "Source": socket_path, "Target": SOCKET}],
             },
         }
-        return str(self._ask("POST", f"containers/create?name={name}", definition)["Id"])
-
-    def _ask(self, method: str, path: str, values: Any = None) -> Any:
-        status, answer = ask(self._engine, method, path, values, timeout_seconds=_CALL_TIMEOUT_SECONDS)
-        if status >= HTTPStatus.BAD_REQUEST:
-            raise self._refused(str(answer))
-        return answer
-
-    def _refused(self, why: str) -> ReaperError:
-        return ReaperError(f"its container of {self._image} could not be started", why=why)
+        created = require_answer(
+            self._engine,
+            "POST",
+            f"containers/create?name={name}",
+            definition,
+            timeout_seconds=_CALL_TIMEOUT_SECONDS,
+        )
+        return str(created["Id"])
 
     def _await_ready(self, connection: Connection) -> None:
         demultiplexer = Demultiplexer()

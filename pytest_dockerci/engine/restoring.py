@@ -6,11 +6,10 @@ Source: Engine API, `ContainerCreate`; what an inspection says of a container is
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from pytest_dockerci.engine.connection import ask
+from pytest_dockerci.engine.connection import require_answer
 from pytest_dockerci.engine.labels import CACHE, COMPOSE_PROJECT, SEED_UPPER
 from pytest_dockerci.engine.seed_overlay import OverlayError, renew_overlay
 from pytest_dockerci.errors import DockerCIError
@@ -86,12 +85,9 @@ def creation_of(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _ask(engine: Engine, name: str, method: str, path: str, values: Any = None) -> Any:
     try:
-        status, answer = ask(engine, method, path, values, timeout_seconds=_TIMEOUT_SECONDS)
+        return require_answer(engine, method, path, values, timeout_seconds=_TIMEOUT_SECONDS)
     except OSError as error:
         raise _not_restored(name, str(error)) from error
-    if status >= HTTPStatus.BAD_REQUEST:
-        raise _not_restored(name, str(answer))
-    return answer
 
 
 def _not_restored(name: str, why: str) -> DockerCIError:

@@ -134,14 +134,7 @@ def lay_overlay(
         {"Type": "volume", "Source": each.name, "Target": f"{_HELD}/{number}", "ReadOnly": True}
         for number, each in enumerate(volumes)
     ]
-    definition = {
-        "Image": EMPTY_IMAGE,
-        "Cmd": ["-"],
-        "Labels": of_overlay,
-        "NetworkDisabled": True,
-        "HostConfig": {"NetworkMode": "none", "Mounts": mounts},
-    }
-    status, said = _try(engine, "POST", f"containers/create?name={quote(name)}", definition)
+    status, said = _create_unstarted(engine, name, of_overlay, mounts)
     if status != HTTPStatus.CONFLICT:  # else an earlier run on a kept stack has laid it
         _require(status, said)
         _fill(engine, name, volumes)
@@ -180,15 +173,10 @@ def is_mountable(engine: Reachable, volume: OverlayVolume, labels: Mapping[str, 
     mounts = [
         {"Type": "volume", "Source": volume.name, "Target": _ROOT, "VolumeOptions": {"NoCopy": True}},
     ]
-    definition = {
-        "Image": EMPTY_IMAGE,
-        "Cmd": ["-"],
-        "Labels": dict(labels),
-        "HostConfig": {"NetworkMode": "none", "Mounts": mounts},
-    }
-    container_id = _ask(engine, "POST", "containers/create", definition)["Id"]
-    status, _ = _try(engine, "HEAD", f"containers/{container_id}/archive?path={quote(_ROOT)}")
-    _ask(engine, "DELETE", f"containers/{container_id}?force=1")
+    status, said = _create_unstarted(engine, volume.name, labels, mounts)
+    _require(status, said)
+    status, _ = _try(engine, "HEAD", f"containers/{quote(volume.name)}/archive?path={quote(_ROOT)}")
+    _ask(engine, "DELETE", f"containers/{quote(volume.name)}?force=1")
     _ask(engine, "DELETE", f"volumes/{quote(volume.name)}")
     return status == HTTPStatus.OK
 
@@ -228,6 +216,19 @@ def seed_volume(data: Mapping[str, Any]) -> tuple[SeedVolume, int]:
     said = json.loads(data["Labels"][SEED_FOLDER])
     count = int(said.pop("count"))
     return SeedVolume(name=str(data["Name"]), path=str(data["Mountpoint"]), **said), count
+
+
+def _create_unstarted(
+    engine: Reachable, name: str, labels: Mapping[str, str], mounts: Sequence[Mapping[str, Any]]
+) -> tuple[int, Any]:
+    definition = {
+        "Image": EMPTY_IMAGE,
+        "Cmd": ["-"],
+        "Labels": dict(labels),
+        "NetworkDisabled": True,
+        "HostConfig": {"NetworkMode": "none", "Mounts": mounts},
+    }
+    return _try(engine, "POST", f"containers/create?name={quote(name)}", definition)
 
 
 def _fill(engine: Reachable, name: str, volumes: Sequence[SeedVolume]) -> None:

@@ -147,20 +147,25 @@ def test_a_port_that_opens(engine: Engine, start: Callable[..., str], *, is_here
     assert time.monotonic() - began > 0.5
 
 
+def looking(engine: Engine, woken: threading.Event, *, limit_seconds: float) -> Listening:
+    """Where there is no container to ask from."""
+    return Listening(
+        engine,
+        host="db",
+        ports=[8000],
+        limit_seconds=limit_seconds,
+        healthy_seconds=30,
+        ask_from=lambda: None,
+        wake=woken.set,
+    )
+
+
 @pytest.mark.engine
 def test_a_port_for_the_container_alone(engine: Engine, start: Callable[..., str]) -> None:
     """Is none, as long as somebody wants to wait."""
     service = start("db", 0.0, "127.0.0.1")
     woken = threading.Event()
-    listening = Listening(
-        engine,
-        host="db",
-        ports=[8000],
-        limit_seconds=2,
-        healthy_seconds=30,
-        ask_from=lambda: None,
-        wake=woken.set,
-    )
+    listening = looking(engine, woken, limit_seconds=2)
     assert listening(observe(engine, service)) is False
     assert woken.wait(20)
     assert listening(observe(engine, service)) is None
@@ -171,15 +176,7 @@ def test_a_container_that_is_started_anew(engine: Engine, start: Callable[..., s
     """Has another network: it is looked at once more."""
     service = start("db", 2.0, "0.0.0.0")  # noqa: S104 - inside a container
     woken = threading.Event()
-    listening = Listening(
-        engine,
-        host="db",
-        ports=[8000],
-        limit_seconds=30,
-        healthy_seconds=30,
-        ask_from=lambda: None,
-        wake=woken.set,
-    )
+    listening = looking(engine, woken, limit_seconds=30)
     assert listening(observe(engine, service)) is False
     engine.client.api.restart(service, timeout=0)
     assert woken.wait(20)

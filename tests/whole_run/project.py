@@ -16,6 +16,7 @@ import pytest
 from pytest_dockerci.engine.client import Engine
 
 PYTHON_IMAGE = os.environ.get("PYTHON_IMAGE", "python:3.13-slim")
+WITH_REAPER = {"DOCKERCI_REAPER_IMAGE": os.environ.get("DOCKERCI_REAPER_IMAGE", "python:3.13-alpine")}
 RUN_TIMEOUT_SECONDS = 150
 COMPOSE = """\
 services:
@@ -108,6 +109,10 @@ class Project:
             path = self.root / re.sub(r"_(py|yaml|ini|toml|txt|sh)$", r".\1", name.replace("__", "/"))
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(textwrap.dedent(text))
+
+    def run_folders(self) -> list[Path]:
+        """What runs have written down, and not removed: of those that go on, or did not end in good order."""
+        return list((self.root.parent / "cache" / "pytest-dockerci").glob("*/runs/*"))
 
     def write_base(self, python_image: str) -> None:
         """Write what every project begins with: an image, one settings file and no service."""

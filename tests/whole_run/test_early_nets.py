@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import re
-import time
+import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_dockerci.engine.labels import RUN
-from whole_run.project import COMPOSE, PYTHON_IMAGE, Project, processes_of
+from whole_run.project import COMPOSE, PYTHON_IMAGE, WITH_REAPER, Project, processes_of
 
 if TYPE_CHECKING:
     from pytest_dockerci.engine.client import Engine
 
 pytestmark = pytest.mark.engine
 
-WITH_REAPER = {"DOCKERCI_REAPER_IMAGE": os.environ.get("DOCKERCI_REAPER_IMAGE", "python:3.13-alpine")}
 SERVICES = """    depends_on: [db]
   db:
     image: %s
@@ -29,11 +27,6 @@ volumes: {data: {}}
 """
 
 
-def folders_of_runs(project: Project) -> list[Path]:
-    """What runs have written down, and not removed."""
-    return list((project.root.parent / "cache/pytest-dockerci").glob("*/runs/*"))
-
-
 def test_the_reaper_runs_before_anything_else_is_created(project: Project, engine: Engine) -> None:
     """Neither a network nor a volume nor a container, as the engine tells it."""
     project.write_base(PYTHON_IMAGE)
@@ -41,15 +34,19 @@ def test_the_reaper_runs_before_anything_else_is_created(project: Project, engin
         compose_yaml=COMPOSE % PYTHON_IMAGE + SERVICES % PYTHON_IMAGE,
         tests__test_any_py="def test_any(): pass\n",
     )
-    since = int(time.time())
+    # As they come: the engine remembers 256 of them, those of other tests among them.
+    stream = engine.client.api.events(filters={"event": ["create", "start"]}, decode=True)
+    events: list[dict[str, Any]] = []
+    reader = threading.Thread(target=lambda: events.extend(stream))
+    reader.start()
     outcome = project.run(**WITH_REAPER)
+    stream.close()
+    reader.join()
     assert outcome.exit_code == 0, outcome.output
     prefix = f"dockerci-{project.root.name}-"
-    events = list(engine.client.api.events(since=since, until=int(time.time()) + 1, decode=True))
     described = [
         (event, {key: str(value) for key, value in (event["Actor"].get("Attributes") or {}).items()})
         for event in events
-        if event["Action"] in ("create", "start")
     ]
     [run_id] = {
         found[1]
@@ -64,7 +61,7 @@ def test_the_reaper_runs_before_anything_else_is_created(project: Project, engin
     kinds = [kind for kind, *_ in seen]
     assert {"container", "network"} <= set(kinds), seen
     assert seen[:2] == [("container", "create", "reaper"), ("container", "start", "reaper")], seen
-    assert folders_of_runs(project) == []
+    assert project.run_folders() == []
 
 
 def test_a_run_that_cannot_begin_takes_them_down(project: Project, tmp_path: Path) -> None:
@@ -80,7 +77,7 @@ def test_a_run_that_cannot_begin_takes_them_down(project: Project, tmp_path: Pat
     assert "install Docker buildx 0.13 or newer" in outcome.output
     assert project.left_on_engine() == []
     assert processes_of(f"dockerci-{project.root.name}-") == []
-    assert folders_of_runs(project) == []
+    assert project.run_folders() == []
 
 
 def test_a_reaper_that_has_to_be_pulled_is_started_later(project: Project) -> None:
@@ -90,4 +87,4 @@ def test_a_reaper_that_has_to_be_pulled_is_started_later(project: Project) -> No
     assert outcome.exit_code == 0, outcome.output
     assert "dockerci: no reaper: there is no image localhost:1/not-there:1" in outcome.output
     assert project.left_on_engine() == []
-    assert folders_of_runs(project) == []
+    assert project.run_folders() == []

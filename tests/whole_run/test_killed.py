@@ -13,12 +13,11 @@ import pytest
 
 from pytest_dockerci.engine.client import Engine
 from pytest_dockerci.engine.labels import NONCE, RUN
-from whole_run.project import Project, processes_of
+from whole_run.project import WITH_REAPER, Project, processes_of
 
 pytestmark = pytest.mark.engine
 
 GONE_SECONDS = 8.0
-WITH_REAPER = {"DOCKERCI_REAPER_IMAGE": os.environ.get("DOCKERCI_REAPER_IMAGE", "python:3.13-alpine")}
 SLOW_TEST = """\
     import time
     def test_slow():
@@ -68,8 +67,7 @@ class KilledRun:
 
     def folders(self) -> list[Path]:
         """The folders of the project's runs, from this one on, that were not ended in good order."""
-        folders = (self._project.root.parent / "cache" / "pytest-dockerci").glob("*/runs/*")
-        return [folder for folder in folders if folder not in self._earlier]
+        return [folder for folder in self._project.run_folders() if folder not in self._earlier]
 
     def kill_watchdog(self) -> None:
         """Kill the run's watchdog alone."""
