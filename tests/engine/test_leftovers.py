@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_dockerci.engine.cleanup import EngineObject, is_reaper, list_objects, parse_time, remove_objects
+from pytest_dockerci.engine.cleanup import (
+    EngineObject,
+    connections,
+    is_reaper,
+    list_objects,
+    parse_time,
+    remove_objects,
+)
 from pytest_dockerci.engine.labels import CACHE, RUN, RunIdentity
 from pytest_dockerci.engine.leftovers import (
     Leftovers,
@@ -84,6 +91,19 @@ def test_the_engines_times_are_read(text: str, seconds: float) -> None:
 def test_which_container_is_the_reaper(data: dict[str, Any], expected: bool) -> None:  # noqa: FBT001
     """By its name; one that is being removed may have none."""
     assert is_reaper(data) is expected
+
+
+def test_containers_leave_the_networks_that_go_as_well() -> None:
+    """Not those of others, and nothing leaves a network that is not to go."""
+    objects = (
+        EngineObject(kind="container", key="a", name="a", networks=("mine", "theirs")),
+        EngineObject(kind="container", key="b", name="b", networks=("mine", "second")),
+        EngineObject(kind="reaper", key="r", name="r"),
+        thing("network", "mine"),
+        thing("network", "second"),
+        thing("volume", "theirs"),
+    )
+    assert connections(objects) == [("a", "mine"), ("b", "mine"), ("b", "second")]
 
 
 @pytest.mark.engine
@@ -188,3 +208,57 @@ def test_the_reaper_goes_last(engine: Engine, identity: RunIdentity) -> None:
         f"{identity.project}{end}" for end in ("-reaper", "-reaper-1", "-db-1", "_default", "_data")
     )
     assert ours[-1] == f"{identity.project}-reaper"
+
+
+@pytest.mark.engine
+def test_a_network_does_not_wait_for_the_end_of_its_containers(engine: Engine, identity: RunIdentity) -> None:
+    """They leave it while they run: killing one and removing a network both take the engine a fifth of a second."""
+    api = engine.client.api
+    began = int(time.time())
+    networks = [
+        str(api.create_network(f"{identity.project}_{name}", labels=identity.labels)["Id"]) for name in "ab"
+    ]
+    running = []
+    for number in range(2):
+        container = engine.client.containers.create(
+            PYTHON_IMAGE, ["sleep", "600"], labels=identity.labels, network=networks[0]
+        )
+        if number:
+            api.connect_container_to_network(str(container.id), networks[1])
+        container.start()
+        running.append(str(container.id))
+    ended = engine.client.containers.run(
+        PYTHON_IMAGE, ["true"], labels=identity.labels, network=networks[0], detach=True
+    )
+    ended.wait()
+    assert remove_objects(engine, lambda: list_objects(engine, identity.filters), quiet_seconds=0) == ()
+    events = list(api.events(since=began - 1, until=int(time.time()) + 1, decode=True))
+    told = [(str(event["Action"]), str(event["Actor"]["ID"]), of_container(event)) for event in events]
+    for container_id, its_networks in zip(running, (networks[:1], networks), strict=True):
+        kill = told.index(("kill", container_id, container_id))
+        for network in its_networks:
+            assert told.index(("disconnect", network, container_id)) < kill
+
+
+def of_container(event: dict[str, Any]) -> str:
+    """The container that an event is about, or that it tells of."""
+    actor = event["Actor"]
+    return str(actor["Attributes"].get("container") or actor["ID"])
+
+
+@pytest.mark.engine
+def test_a_network_that_somebody_else_uses_is_told(engine: Engine, identity: RunIdentity) -> None:
+    """Nobody's container but the run's own is taken off it."""
+    api = engine.client.api
+    network = api.create_network(f"{identity.project}_default", labels=identity.labels)
+    container = engine.client.containers.run(
+        PYTHON_IMAGE, ["sleep", "600"], network=network["Id"], init=True, detach=True
+    )
+    try:
+        left = remove_objects(engine, lambda: list_objects(engine, identity.filters), quiet_seconds=0)
+        assert len(left) == 1
+        assert "active endpoints" in left[0]
+        assert network["Id"] in str(api.inspect_container(str(container.id))["NetworkSettings"]["Networks"])
+    finally:
+        container.remove(force=True)
+    assert remove_objects(engine, lambda: list_objects(engine, identity.filters), quiet_seconds=0) == ()
