@@ -7,6 +7,7 @@ Data is held in attributes, the text is made in `__str__`.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from enum import IntEnum
 
@@ -75,6 +76,13 @@ class SettingsError(DockerCIError):
     """A setting, an option or a Compose file says something that cannot be meant (pytest's exit 4)."""
 
     exit_status = 4
+
+
+def bad_value(setting: str, value: str, allowed: str) -> SettingsError:
+    """The error for a value that a setting or an option cannot have."""
+    return SettingsError(
+        f"pytest-dockerci: {setting} = {shlex.quote(value)} cannot be used", fix=f"write {allowed}"
+    )
 
 
 class StateError(DockerCIError):

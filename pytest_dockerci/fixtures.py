@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_dockerci.errors import DockerCIError
-
 if TYPE_CHECKING:
     from pytest_dockerci.engine.container import TestContainer
     from pytest_dockerci.engine.environment import Environment
@@ -17,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def _environment(config: pytest.Config) -> Environment:
-    from pytest_dockerci.plugin import host_run  # noqa: PLC0415 - the plugin imports this module
+    # Every pytest run loads this module.
+    from pytest_dockerci.errors import DockerCIError  # noqa: PLC0415
+    from pytest_dockerci.run_hooks import host_run  # noqa: PLC0415
 
     try:
         run = host_run(config)
@@ -43,7 +43,9 @@ def dockerci_services(request: pytest.FixtureRequest) -> Mapping[str, Service]:
 @pytest.fixture(scope="session")
 def dockerci_container(request: pytest.FixtureRequest) -> TestContainer:
     """The container in which worker 0 runs the suite; under pytest-xdist, this worker's."""
-    from pytest_dockerci.plugin import host_run  # noqa: PLC0415 - the plugin imports this module
+    # Every pytest run loads this module.
+    from pytest_dockerci.errors import DockerCIError  # noqa: PLC0415
+    from pytest_dockerci.run_hooks import host_run  # noqa: PLC0415
 
     environment = _environment(request.config)
     try:

@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from pytest_dockerci.errors import SettingsError
-from pytest_dockerci.ini_option import bad_value
-from pytest_dockerci.report_option import ARTIFACTS_OPTION
+from pytest_dockerci.errors import SettingsError, bad_value
 
 PHASES_FILE = "phases.json"
 ARTIFACTS_FOLDER = "artifacts"
 LOGS_FOLDER = "logs"
+_ARTIFACTS_SETTING = "dockerci_artifacts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +45,10 @@ def read_report(config: pytest.Config) -> ReportSettings:
     Raises:
         SettingsError: A glob cannot be meant, or the folder holds something of others under our names.
     """
-    globs = tuple(line.strip() for line in config.getini(ARTIFACTS_OPTION.name) if line.strip())
+    globs = tuple(line.strip() for line in config.getini(_ARTIFACTS_SETTING) if line.strip())
     for glob in globs:
         if ".." in PurePosixPath(glob).parts or glob.strip("/.") == "":
-            raise bad_value(
-                ARTIFACTS_OPTION.name, glob, "a glob below the container's root: reports/**/*.xml"
-            )
+            raise bad_value(_ARTIFACTS_SETTING, glob, "a glob below the container's root: reports/**/*.xml")
     folder = report_folder(config)
     if folder is not None:
         _require_ours(folder)

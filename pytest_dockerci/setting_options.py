@@ -5,14 +5,31 @@ Imported in every pytest run of an environment that has the plugin installed.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from pytest_dockerci.ini_option import IniOption, IniType
-from pytest_dockerci.keep_option import KEEP_EXPIRY_OPTION, add_keep_option
-from pytest_dockerci.push_options import PUSH_OPTIONS, add_push_option
-from pytest_dockerci.report_option import ARTIFACTS_OPTION, add_report_option
+IniType = Literal["string", "linelist", "args", "seconds", "workers", "bool"]
+
+
+class IniOption:
+    """One setting of the configuration file. No tuple with names: making that class takes longer than all else here.
+
+    Attributes:
+        name: As pytest knows it.
+        type: How it is read.
+        default: As it would be written.
+        help: For ``pytest --help``.
+    """
+
+    __slots__ = ("default", "help", "name", "type")
+
+    def __init__(self, name: str, type_: IniType, default: str, help_: str) -> None:
+        self.name = name
+        self.type: IniType = type_
+        self.default = default
+        self.help = help_
+
 
 INI_OPTIONS = (
     IniOption(
@@ -41,8 +58,10 @@ INI_OPTIONS = (
     IniOption("dockerci_start", "args", "", "services to start; default: what the service depends on"),
     IniOption("dockerci_stack", "string", "shared", "`shared`: one stack for all workers; or `per-worker`"),
     IniOption("dockerci_workers", "workers", "1", "containers that share the suite: a number, or `auto`"),
-    ARTIFACTS_OPTION,
-    KEEP_EXPIRY_OPTION,
+    IniOption("dockerci_artifacts", "linelist", "", "globs of files in the container that a report takes"),
+    IniOption(
+        "dockerci_keep_expiry_seconds", "seconds", "3600", "how long a kept stack lives after its last use"
+    ),
     IniOption("dockerci_ready_timeout_seconds", "seconds", "120", "limit for services to become ready"),
     IniOption("dockerci_build_timeout_seconds", "seconds", "1800", "limit for building the image; 0: none"),
     IniOption(
@@ -64,7 +83,21 @@ INI_OPTIONS = (
         "",
         "what is refused otherwise: privileged, docker-socket, host-namespaces, remote-include, plain-tcp",
     ),
-    *PUSH_OPTIONS,
+    IniOption(
+        "dockerci_push", "string", "", "repository to which a green run pushes the image it has tested"
+    ),
+    IniOption(
+        "dockerci_push_tags", "linelist", "", "tags to push; default: {commit} {build} {version} latest"
+    ),
+    IniOption(
+        "dockerci_push_dirty", "bool", "false", "push an image of a working tree that is not clean, too"
+    ),
+    IniOption(
+        "dockerci_push_key",
+        "string",
+        "",
+        "private key (PEM) that signs the evidence; default: DOCKERCI_PUSH_KEY",
+    ),
 )
 
 
@@ -92,9 +125,26 @@ def add_options(parser: pytest.Parser) -> None:
         dest="dockerci_strict",
         help="without a reaper, end the run",
     )
-    add_keep_option(group)
-    add_push_option(group)
-    add_report_option(group)
+    group.addoption(
+        "--dockerci-keep",
+        action="store_true",
+        dest="dockerci_keep",
+        help="leave the services running, and use those that the last run left",
+    )
+    group.addoption(
+        "--dockerci-push",
+        nargs="?",
+        const=True,
+        metavar="REPO",
+        dest="dockerci_push",
+        help="push the tested image there, if green; default: dockerci_push",
+    )
+    group.addoption(
+        "--dockerci-report",
+        metavar="DIR",
+        dest="dockerci_report",
+        help="write a report there: phases.json, the services' logs, artifacts",
+    )
     for option in INI_OPTIONS:
         special: dict[str, object] = {"args": [], "linelist": [], "bool": option.default == "true"}
         default = special.get(option.type, option.default)

@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_dockerci.errors import SettingsError
-from pytest_dockerci.ini_option import bad_value as _bad_value
-from pytest_dockerci.keep_option import KEEP_EXPIRY_OPTION
+from pytest_dockerci.errors import SettingsError, bad_value
 from pytest_dockerci.report_folder import ReportSettings, read_report
 
 if TYPE_CHECKING:
@@ -122,7 +120,7 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str]) -> Settings
     workers = config.getoption("dockerci_workers") or config.getini("dockerci_workers")
     root = str(config.getini("dockerci_container_root"))
     if root and not root.startswith("/"):
-        raise _bad_value("dockerci_container_root", root, "an absolute path in the image, for instance /app")
+        raise bad_value("dockerci_container_root", root, "an absolute path in the image, for instance /app")
     return Settings(
         rootdir=config.rootpath,
         service=str(config.getini("dockerci_service")),
@@ -155,7 +153,7 @@ def read_settings(config: pytest.Config, environ: Mapping[str, str]) -> Settings
         build_number=find_build_number(environ),
         report=read_report(config),
         keep_expiry_seconds=(
-            _seconds(config, KEEP_EXPIRY_OPTION.name) if config.getoption("dockerci_keep") else None
+            _seconds(config, "dockerci_keep_expiry_seconds") if config.getoption("dockerci_keep") else None
         ),
     )
 
@@ -183,7 +181,7 @@ def parse_environ(lines: Sequence[str], environ: Mapping[str, str]) -> dict[str,
         name, has_value, value = line.partition("=")
         name = name.strip()
         if not _VARIABLE.fullmatch(name):
-            raise _bad_value("dockerci_env", line, "KEY=VALUE, or KEY to pass the host's value through")
+            raise bad_value("dockerci_env", line, "KEY=VALUE, or KEY to pass the host's value through")
         if has_value:
             result[name] = value.strip()
         elif name in environ:
@@ -193,7 +191,7 @@ def parse_environ(lines: Sequence[str], environ: Mapping[str, str]) -> dict[str,
 
 def _variable(setting: str, line: str) -> str:
     if not _VARIABLE.fullmatch(line.strip()):
-        raise _bad_value(setting, line.partition("=")[0], "the name of a variable, and nothing else")
+        raise bad_value(setting, line.partition("=")[0], "the name of a variable, and nothing else")
     return line.strip()
 
 
@@ -206,7 +204,7 @@ def parse_workers(text: str, processors: int) -> int:
     if text == "auto":
         return processors
     if not text.isdecimal() or not 1 <= int(text) <= MAX_WORKERS:
-        raise _bad_value("dockerci_workers", text, f"a number from 1 to {MAX_WORKERS}, or auto")
+        raise bad_value("dockerci_workers", text, f"a number from 1 to {MAX_WORKERS}, or auto")
     return int(text)
 
 
@@ -215,7 +213,7 @@ def _paths_below(rootdir: Path, setting: str, values: Sequence[str]) -> tuple[Pu
     for value in _expand_patterns(rootdir, values):
         path = Path(os.path.normpath(rootdir / value))
         if not path.is_relative_to(rootdir):
-            raise _bad_value(setting, value, f"a path below {rootdir}")
+            raise bad_value(setting, value, f"a path below {rootdir}")
         if not path.exists():
             raise SettingsError(
                 f"pytest-dockerci: {setting} names {value}, which does not exist",
@@ -251,20 +249,20 @@ def _config_name(config: pytest.Config) -> str:
 def _path_pair(rootdir: Path, line: str) -> tuple[PurePosixPath, Path]:
     container, separator, host = line.partition("=")
     if not separator or not container.strip().startswith("/") or not host.strip():
-        raise _bad_value("dockerci_paths", line, "container=host, for instance /usr/src/lib=lib")
+        raise bad_value("dockerci_paths", line, "container=host, for instance /usr/src/lib=lib")
     return PurePosixPath(container.strip()), rootdir / host.strip()
 
 
 def _parse_stack(text: str) -> bool:
     if text not in ("shared", "per-worker"):
-        raise _bad_value("dockerci_stack", text, "shared, or per-worker")
+        raise bad_value("dockerci_stack", text, "shared, or per-worker")
     return text == "per-worker"
 
 
 def _parse_allow(names: Sequence[str]) -> frozenset[str]:
     for name in names:
         if name not in ALLOWED_NAMES:
-            raise _bad_value("dockerci_allow", name, ", ".join(sorted(ALLOWED_NAMES)))
+            raise bad_value("dockerci_allow", name, ", ".join(sorted(ALLOWED_NAMES)))
     return frozenset(names)
 
 
@@ -275,5 +273,5 @@ def _seconds(config: pytest.Config, name: str) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds < float("inf"):
-        raise _bad_value(name, text, "a number of seconds, 0 or more")
+        raise bad_value(name, text, "a number of seconds, 0 or more")
     return seconds

@@ -1,6 +1,6 @@
 """The end of a run that was asked to push: gate, push, and what is said about it.
 
-Loaded only in such a run. Registered after `plugin.DockerCIPlugin`, whose wrappers are around these: what is
+Loaded only in such a run. Registered after `run_hooks.RunHooks`, whose wrappers are around these: what is
 proved comes first, clean-up comes after.
 """
 

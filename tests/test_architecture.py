@@ -65,7 +65,9 @@ FORBIDDEN_IMPORTS: dict[str, tuple[str, ...]] = {
                 "host_coverage",
                 "coverage_plan",
                 "measured_files",
-                "push_options",
+                "run_registration",
+                "run_hooks",
+                "setting_options",
                 "push_settings",
                 "push_gate",
                 "command_scope",
@@ -116,7 +118,6 @@ FORBIDDEN_IMPORTS: dict[str, tuple[str, ...]] = {
     f"{OURS}.host_coverage": (ENGINE, *DOCKER),
     f"{OURS}.phases": (OURS, "pytest", *DOCKER),
     f"{OURS}.artifact_names": (ENGINE, AGENT, "pytest", *DOCKER),
-    f"{OURS}.ini_option": (ENGINE, AGENT, "pytest", *DOCKER),
     f"{OURS}.report_folder": (ENGINE, AGENT, *DOCKER),
     f"{OURS}.run_report": (ENGINE, AGENT, *DOCKER),
     f"{OURS}.paths": (OURS, "pytest", *DOCKER),
@@ -278,7 +279,8 @@ HEAVY = (
 
 
 @pytest.mark.parametrize(
-    "module", ["pytest_dockerci.plugin", "pytest_dockerci.host_run", "pytest_dockerci.items"]
+    "module",
+    [f"{OURS}.plugin", f"{OURS}.run_registration", f"{OURS}.host_run", f"{OURS}.items"],
 )
 def test_nothing_heavy_is_loaded_early(module: str) -> None:
     """Importing the host's side loads no client of Docker: that waits for a run that needs one."""
@@ -291,7 +293,9 @@ def test_nothing_heavy_is_loaded_early(module: str) -> None:
     ).stdout.split()
     assert module in loaded
     heavy = [
-        name for name in HEAVY if not (module == "pytest_dockerci.host_run" and name == "importlib.resources")
+        name
+        for name in HEAVY
+        if name != "importlib.resources" or module in (f"{OURS}.plugin", f"{OURS}.items")
     ]
     assert [name for name in loaded if any(is_below(name, tree) for tree in heavy)] == []
 
@@ -302,8 +306,7 @@ def test_a_run_that_is_not_switched_on_loads_little(pytester: pytest.Pytester) -
         "import sys\n"
         "def test_loaded():\n"
         "    ours = {name.partition('.')[2] for name in sys.modules if name.startswith('pytest_dockerci')}\n"
-        "    settings = {'ini_option', 'keep_option', 'push_options', 'report_option', 'setting_options'}\n"
-        "    assert ours <= {'', 'errors', 'fixtures', 'hooks', 'plugin', *settings}\n"
+        "    assert ours <= {'', 'fixtures', 'hooks', 'plugin', 'setting_options'}\n"
         "    assert not {'docker', 'yaml', 'testcontainers', 'requests'} & set(sys.modules)\n"
     )
     result = pytester.runpytest_subprocess("-p", "no:hypothesispytest", timeout=60)
