@@ -1,12 +1,11 @@
 """The message that says how long tests may take."""
 
-from dataclasses import dataclass
 from typing import List
 
-from .message import Message
+from .message import Message, message
 
 
-@dataclass(frozen=True)
+@message
 class Limits(Message):
     """How long tests may take, for the supervisor: the worker of one that takes longer is ended.
 

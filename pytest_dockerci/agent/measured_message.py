@@ -1,12 +1,11 @@
 """The message about what coverage has measured."""
 
-from dataclasses import dataclass
 from typing import Any, Dict, List
 
-from .message import Message
+from .message import Message, message
 
 
-@dataclass(frozen=True)
+@message
 class Measured(Message):
     """A part of what coverage has measured in this container; sent before `Finished`.
 

@@ -1,11 +1,9 @@
 """The messages of what a worker prints, and of a debugger in it that uses the host's terminal."""
 
-from dataclasses import dataclass
-
-from .message import Message
+from .message import Message, message
 
 
-@dataclass(frozen=True)
+@message
 class Output(Message):
     """What the worker wrote to its standard streams past pytest's capture.
 
@@ -18,7 +16,7 @@ class Output(Message):
     text: str
 
 
-@dataclass(frozen=True)
+@message
 class Debugger(Message):
     """A debugger takes the host's terminal, or gives it back; no time limit counts meanwhile.
 
@@ -29,7 +27,7 @@ class Debugger(Message):
     state: str
 
 
-@dataclass(frozen=True)
+@message
 class TerminalOutput(Message):
     """What the debugger's terminal shows, control sequences included.
 
@@ -40,7 +38,7 @@ class TerminalOutput(Message):
     text: str
 
 
-@dataclass(frozen=True)
+@message
 class TerminalInput(Message):
     """What was typed for the debugger.
 
@@ -51,7 +49,7 @@ class TerminalInput(Message):
     text: str
 
 
-@dataclass(frozen=True)
+@message
 class TerminalSize(Message):
     """The size of the host's terminal, in characters."""
 

@@ -1,12 +1,11 @@
 """The message that tells a warning."""
 
-from dataclasses import dataclass
 from typing import Any, List
 
-from .message import Message
+from .message import Message, message
 
 
-@dataclass(frozen=True)
+@message
 class Warned(Message):
     """A warning as pytest recorded it.
 

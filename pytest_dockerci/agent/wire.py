@@ -7,7 +7,7 @@ is the payload of a frame: a JSON array ``[name, fields]``.
 
 # ruff: noqa: PLC0414 - what is imported as itself is offered here
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Any, Dict, Iterator, List, Tuple, Type
 
 from .alive_message import Alive as Alive
@@ -16,6 +16,7 @@ from .frames import WireError as WireError
 from .limits_message import Limits as Limits
 from .measured_message import Measured as Measured
 from .message import Message as Message
+from .message import message
 from .schema import fits
 from .terminal_message import Debugger as Debugger
 from .terminal_message import Output as Output
@@ -38,7 +39,7 @@ SHOWN_AS_TEXT = "dockerci_shown_as_text"
 # Host to agent
 
 
-@dataclass(frozen=True)
+@message
 class Start(Message):
     """Start a worker: configure pytest and collect.
 
@@ -83,7 +84,7 @@ class Start(Message):
     terminal: Dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@message
 class Run(Message):
     """Append tests to the worker's queue.
 
@@ -97,19 +98,19 @@ class Run(Message):
     then: int
 
 
-@dataclass(frozen=True)
+@message
 class Proceed(Message):
     """Go on after a test that was not a plain pass."""
 
 
-@dataclass(frozen=True)
+@message
 class Again(Message):
     """Run the test that was just reported once more, then wait once more."""
 
     index: int
 
 
-@dataclass(frozen=True)
+@message
 class Finish(Message):
     """No more tests: tear down, end the session, say `Finished`."""
 
@@ -117,7 +118,7 @@ class Finish(Message):
 # Agent to host
 
 
-@dataclass(frozen=True)
+@message
 class Hello(Message):
     """The supervisor is there."""
 
@@ -125,7 +126,7 @@ class Hello(Message):
     python: str
 
 
-@dataclass(frozen=True)
+@message
 class Configured(Message):
     """pytest is configured in the worker.
 
@@ -140,7 +141,7 @@ class Configured(Message):
     inifile: str
 
 
-@dataclass(frozen=True)
+@message
 class Sides(Message):
     """What the container's pytest knows and the host has to know; comes before `Collected`.
 
@@ -155,7 +156,7 @@ class Sides(Message):
     values: List[int]
 
 
-@dataclass(frozen=True)
+@message
 class Nodes(Message):
     """A part of the collection tree; parents come before their children.
 
@@ -167,7 +168,7 @@ class Nodes(Message):
     rows: List[Dict[str, Any]]
 
 
-@dataclass(frozen=True)
+@message
 class CollectReport(Message):
     """A collector that did not simply pass: an error or a skip.
 
@@ -180,7 +181,7 @@ class CollectReport(Message):
     data: Dict[str, Any]
 
 
-@dataclass(frozen=True)
+@message
 class Collected(Message):
     """The collection is complete.
 
@@ -195,12 +196,12 @@ class Collected(Message):
     digest: str
 
 
-@dataclass(frozen=True)
+@message
 class Noted(Message):
     """There are passed tests in the worker's memory (worker to supervisor only)."""
 
 
-@dataclass(frozen=True)
+@message
 class Passed(Message):
     """Tests of which every phase simply passed, with nothing captured.
 
@@ -211,7 +212,7 @@ class Passed(Message):
     rows: List[List[float]]
 
 
-@dataclass(frozen=True)
+@message
 class Report(Message):
     """One report of a test, in the order in which pytest made it.
 
@@ -226,7 +227,7 @@ class Report(Message):
     exception: List[str]
 
 
-@dataclass(frozen=True)
+@message
 class Recorded(Message):
     """What a test recorded for the JUnit file.
 
@@ -241,14 +242,14 @@ class Recorded(Message):
     suite: List[List[str]]
 
 
-@dataclass(frozen=True)
+@message
 class Done(Message):
     """All reports of a test have been sent; the worker waits for `Proceed`, `Again` or `Finish`."""
 
     index: int
 
 
-@dataclass(frozen=True)
+@message
 class Stopped(Message):
     """Something in the container wants the run to end.
 
@@ -263,7 +264,7 @@ class Stopped(Message):
     exit_status: int
 
 
-@dataclass(frozen=True)
+@message
 class Finished(Message):
     """The end frame: the session ended in good order.
 
@@ -278,7 +279,7 @@ class Finished(Message):
     reported: int
 
 
-@dataclass(frozen=True)
+@message
 class WorkerDied(Message):
     """The worker ended without its end frame.
 

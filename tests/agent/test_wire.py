@@ -508,3 +508,15 @@ def test_random_payloads_raise_nothing_but_wire_errors(data: bytes) -> None:
     """Whatever bytes come, the reader stays in its own vocabulary."""
     with pytest.raises(wire.WireError):
         wire.parse_payload(data)
+
+
+def test_messages_are_compared_and_shown_by_their_values() -> None:
+    """As data classes are; one is no other kind of message, whatever it holds."""
+    assert wire.Run(indices=[1], then=2) == wire.Run([1], 2)
+    assert wire.Run(indices=[1], then=2) != wire.Run(indices=[1], then=3)
+    assert wire.Proceed() != wire.Finish()
+    assert wire.Again(index=1) != "Again(index=1)"
+    assert repr(wire.Run(indices=[1], then=2)) == "Run(indices=[1], then=2)"
+    assert repr(wire.Finish()) == "Finish()"
+    with pytest.raises(TypeError, match="no key"):
+        hash(wire.Finish())
