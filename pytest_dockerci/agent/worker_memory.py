@@ -65,6 +65,7 @@ class WorkerMemory:
         self._times = memory[8 * _NUMBERS : 8 * (_NUMBERS + _TIMES)].cast("d")
         self._rows = memory[8 * (_NUMBERS + _TIMES) :].cast("d")
         self._taken = 0
+        self._before = (0, 0.0)
         self._process = System.getpid()
         self._parent = System.getppid()
 
@@ -82,9 +83,16 @@ class WorkerMemory:
     def enter(self, when: str) -> None:
         """A phase begins."""
         if System.getpid() == self._process:
+            self._before = (self._numbers[_PHASE], self._times[_STEP_BEGAN])
             self._times[_STEP_BEGAN] = _now()
             self._numbers[_PHASE] = PHASES.index(when)
             self._numbers[_STEPS] += 1
+
+    def go_on(self) -> None:
+        """The phase before has not ended after all: all is as if `enter` had not been called."""
+        if System.getpid() == self._process:
+            self._numbers[_PHASE], self._times[_STEP_BEGAN] = self._before
+            self._numbers[_STEPS] -= 1
 
     @property
     def handled(self) -> int:

@@ -234,6 +234,21 @@ def test_the_limit_is_for_each_phase(agent: Agent) -> None:
     assert words(agent.records(source, timeout_seconds=1.0)) == ["plain pass"] * 6
 
 
+def test_a_subtest_is_part_of_the_call(agent: Agent) -> None:
+    """The limit is for the test's call as a whole, and a death after a subtest is one in the call."""
+    records = agent.records(
+        "import os, time\n"
+        "def test_slow(subtests):\n    for number in range(50):\n"
+        "        with subtests.test(number=number):\n            time.sleep(0.1)\n            assert number\n"
+        "def test_dies(subtests):\n    with subtests.test():\n        pass\n    os._exit(3)\n"
+        "def test_after(): pass\n",
+        timeout_seconds=1.0,
+    )
+    assert words(records) == ["died in call", "died in call", "plain pass"]
+    assert records[0].died is not None
+    assert records[0].died.cause == "timed out after 1 s in call"
+
+
 @pytest.mark.parametrize("closing", LOSSES)
 def test_closed_file_descriptors(agent: Agent, closing: str) -> None:
     """A test that closes or overwrites the agent's own descriptors is the one that is told."""

@@ -56,6 +56,18 @@ def test_where_a_worker_is(inherited: int) -> None:
     assert began < noted.run_began <= noted.step_began < time.monotonic()
 
 
+def test_a_phase_that_has_not_ended(inherited: int) -> None:
+    """It goes on as if nothing had been said of the next, with the time at which it began."""
+    notes = WorkerMemory(inherited)
+    in_child(inherited, "notes.begin(7)", "notes.enter('call')", "os._exit(0)")
+    before = notes.noted()
+    in_child(inherited, "notes.enter('teardown')", "notes.go_on()", "os._exit(0)")
+    assert notes.noted() == before
+    in_child(inherited, "notes.enter('teardown')", "os._exit(0)")
+    assert notes.noted().when == "teardown"
+    assert notes.noted().steps == before.steps + 1
+
+
 def test_passed_tests(inherited: int) -> None:
     """They are taken once, in order, and the supervisor is told of the first."""
     notes = WorkerMemory(inherited)
