@@ -68,7 +68,7 @@ def list_objects(engine: Engine, filters: Mapping[str, list[str]]) -> list[Engin
             name=(data.get("Names") or [data["Id"][:12]])[0].lstrip("/"),
             labels=data.get("Labels") or {},
             created=float(data.get("Created") or 0),
-            networks=_networks_of(data),
+            networks=networks_of(data),
         )
         for data in api.containers(all=True, filters=wanted)
     ]
@@ -100,7 +100,8 @@ def is_reaper(data: Mapping[str, Any]) -> bool:
     return any(name.endswith(REAPER_NAME) for name in data.get("Names") or ())
 
 
-def _networks_of(data: Mapping[str, Any]) -> tuple[str, ...]:
+def networks_of(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """Keys of the networks that a container is on, as the engine lists it; one that it is not on yet has none."""
     entries = ((data.get("NetworkSettings") or {}).get("Networks") or {}).values()
     return tuple(str(entry["NetworkID"]) for entry in entries if entry and entry.get("NetworkID"))
 

@@ -56,6 +56,26 @@ def test_where_a_worker_is(inherited: int) -> None:
     assert began < noted.run_began <= noted.step_began < time.monotonic()
 
 
+def test_each_phase_has_its_own_time(inherited: int) -> None:
+    """A test's next phase, and a next test, begin when they begin."""
+    notes = WorkerMemory(inherited)
+    in_child(inherited, "notes.begin(1)", "notes.enter('teardown')", "os._exit(0)")
+    first = notes.noted()
+    assert first.step_began > first.run_began
+    in_child(inherited, "notes.begin(2)", "os._exit(0)")
+    second = notes.noted()
+    assert (second.runs, second.steps, second.test, second.when) == (2, 3, 2, "setup")
+    assert second.run_began == second.step_began > first.step_began
+
+
+def test_messages_that_the_supervisor_has_dealt_with(inherited: int) -> None:
+    """The worker sees how many there were."""
+    notes = WorkerMemory(inherited)
+    for count in range(1, 4):
+        notes.note_handled()
+        in_child(inherited, f"assert notes.handled == {count}, notes.handled")
+
+
 def test_a_phase_that_has_not_ended(inherited: int) -> None:
     """It goes on as if nothing had been said of the next, with the time at which it began."""
     notes = WorkerMemory(inherited)
@@ -79,6 +99,22 @@ def test_passed_tests(inherited: int) -> None:
     assert notes.waiting == 3
     assert notes.take_passed() == [[float(index), 0.5, 1.0, 2.0, 3.0] for index in range(3)]
     assert notes.take_passed() == []
+    in_child(inherited, "assert notes.add_passed((3, 0, 0, 0, 0)), 'the first that waits is news'")
+    assert [row[0] for row in notes.take_passed()] == [3.0]
+
+
+def test_low_descriptors_stay_free(inherited: int) -> None:
+    """A test finds the same ones taken as under plain pytest, and as many open as before."""
+    in_child(
+        inherited,
+        "from pytest_dockerci.agent.channel import FIRST_DESCRIPTOR",
+        "from pytest_dockerci.agent.worker_memory import shared_descriptor",
+        "before = set(os.listdir('/proc/self/fd'))  # of which one or two are for the memory that is there",
+        "assert len(before) < 100, before",
+        "descriptor = shared_descriptor(); again = WorkerMemory(descriptor); os.close(descriptor)",
+        "more = {int(number) for number in set(os.listdir('/proc/self/fd')) - before}",
+        "assert len(more) <= 1 and all(number >= FIRST_DESCRIPTOR for number in more), more",
+    )
 
 
 def test_a_forked_child(inherited: int) -> None:
@@ -88,11 +124,14 @@ def test_a_forked_child(inherited: int) -> None:
         inherited,
         "notes.begin(1)",
         "if os.fork() == 0:",
-        "    notes.begin(2); notes.enter('teardown'); notes.add_passed((2, 0, 0, 0, 0)); os._exit(0)",
-        "os.wait()",
+        "    notes.begin(2); notes.enter('teardown')",
+        "    assert notes.add_passed((2, 0, 0, 0, 0)) is False",
+        "    notes._before = (2, 0.0); notes.go_on(); os._exit(0)",
+        "assert os.wait()[1] == 0",
     )
     noted = notes.noted()
-    assert (noted.runs, noted.test, noted.when, notes.waiting) == (1, 1, "setup", 0)
+    assert (noted.runs, noted.steps, noted.test, noted.when, notes.waiting) == (1, 1, 1, "setup", 0)
+    assert noted.step_began == noted.run_began
 
 
 def test_more_than_it_holds(descriptor: int) -> None:

@@ -14,6 +14,7 @@ from pytest_dockerci.engine.cleanup import (
     connections,
     is_reaper,
     list_objects,
+    networks_of,
     parse_time,
     remove_objects,
 )
@@ -91,6 +92,25 @@ def test_the_engines_times_are_read(text: str, seconds: float) -> None:
 def test_which_container_is_the_reaper(data: dict[str, Any], expected: bool) -> None:  # noqa: FBT001
     """By its name; one that is being removed may have none."""
     assert is_reaper(data) is expected
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ({"NetworkSettings": {"Networks": {"a": {"NetworkID": "1"}, "b": {"NetworkID": "2"}}}}, ("1", "2")),
+        (
+            {"NetworkSettings": {"Networks": {"never started": {"NetworkID": ""}, "b": {"NetworkID": "2"}}}},
+            ("2",),
+        ),
+        ({"NetworkSettings": {"Networks": {"none": None}}}, ()),
+        ({"NetworkSettings": {"Networks": None}}, ()),
+        ({"NetworkSettings": None}, ()),
+        ({}, ()),
+    ],
+)
+def test_which_networks_a_container_is_on(data: dict[str, Any], expected: tuple[str, ...]) -> None:
+    """By the engine's keys: a name is somebody's."""
+    assert networks_of(data) == expected
 
 
 def test_containers_leave_the_networks_that_go_as_well() -> None:

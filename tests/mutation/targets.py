@@ -25,8 +25,10 @@ class Target:
 _WIRE = ("tests/agent/test_wire.py",)
 TARGETS = (
     Target(part="protocol", path="agent/frames.py", tests=_WIRE),
+    Target(part="protocol", path="agent/message.py", tests=_WIRE),
     Target(part="protocol", path="agent/schema.py", tests=_WIRE),
     Target(part="protocol", path="agent/wire.py", tests=_WIRE),
+    Target(part="protocol", path="agent/worker_memory.py", tests=("tests/agent/test_worker_memory.py",)),
     Target(part="protocol", path="agent/channel.py", tests=("tests/agent/test_channel.py",)),
     Target(part="protocol", path="engine/frames.py", tests=("tests/engine/test_frames.py",)),
     Target(part="protocol", path="worker_ledger.py", tests=("tests/test_worker_ledger.py",)),
@@ -50,7 +52,7 @@ TARGETS = (
         part="reaper plan",
         path="engine/cleanup.py",
         tests=("tests/engine/test_leftovers.py",),
-        only=("parse_time", "is_reaper"),
+        only=("parse_time", "is_reaper", "networks_of", "connections"),
     ),
     Target(part="readiness", path="engine/listening_sockets.py", tests=("tests/engine/test_listening.py",)),
     Target(part="commands", path="engine/cli_plugins.py", tests=("tests/engine/test_cli_plugins.py",)),
