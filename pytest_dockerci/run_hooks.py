@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_dockerci import host_collection
+from pytest_dockerci.container_configuration import leave_ini_to_container
+from pytest_dockerci.debugger import keep_pdb_to_host_tests
 from pytest_dockerci.errors import DockerCIError
+from pytest_dockerci.items import ContainerItem
+from pytest_dockerci.report_gate import FROM_CONTAINER, without_secrets
+from pytest_dockerci.terminal import write_summary
+from pytest_dockerci.verdict import exit_status
 
 if TYPE_CHECKING:
     from pytest_dockerci.host_run import HostRun
@@ -41,9 +47,6 @@ class RunHooks:
         Where that fails, one error stands for all tests, and pytest's own collection does not run: it
         would call what it was asked for "not found".
         """
-        from pytest_dockerci.container_configuration import leave_ini_to_container  # noqa: PLC0415 - see the module's docstring
-        from pytest_dockerci.debugger import keep_pdb_to_host_tests  # noqa: PLC0415 - as above
-
         leave_ini_to_container(session.config)
         keep_pdb_to_host_tests(session.config)
         try:
@@ -113,7 +116,7 @@ class RunHooks:
         containers = self.run.containers
         if containers is None or containers.workers == 1 or not self.run.will_run_tests(session):
             return None
-        from pytest_dockerci.shared_loop import SharedLoop  # noqa: PLC0415 - see the module's docstring
+        from pytest_dockerci.shared_loop import SharedLoop  # noqa: PLC0415 - most runs have one worker
 
         SharedLoop(session, containers).run()
         return True
@@ -123,9 +126,6 @@ class RunHooks:
         self, item: pytest.Item
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """A container test's report is the container's; innermost, so that every plugin sees that one."""
-        from pytest_dockerci.items import ContainerItem  # noqa: PLC0415 - see the module's docstring
-        from pytest_dockerci.report_gate import FROM_CONTAINER  # noqa: PLC0415 - see the module's docstring
-
         report = yield
         if isinstance(item, ContainerItem):
             setattr(report, FROM_CONTAINER, True)
@@ -136,8 +136,6 @@ class RunHooks:
     @pytest.hookimpl(wrapper=True, tryfirst=True, specname="pytest_runtest_makereport")
     def pytest_runtest_makereport_at_last(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """The reason of an expected failure is the container's; the host's pytest words it as its version does."""
-        from pytest_dockerci.report_gate import without_secrets  # noqa: PLC0415 - see the module's docstring
-
         report = yield
         reason = getattr(item, "xfail_reason", None)
         if reason is not None and hasattr(report, "wasxfail"):
@@ -167,8 +165,6 @@ class RunHooks:
 
         The innermost wrapper: fixtures have ended and nothing is left when the terminal sums up.
         """
-        from pytest_dockerci.verdict import exit_status  # noqa: PLC0415 - see the module's docstring
-
         is_interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
         try:
             if not is_interrupted:
@@ -192,8 +188,6 @@ class RunHooks:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """What became of the environment, and how long each phase took."""
-        from pytest_dockerci.terminal import write_summary  # noqa: PLC0415 - see the module's docstring
-
         write_summary(terminalreporter, self.run)
 
 

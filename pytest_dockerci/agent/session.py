@@ -300,7 +300,7 @@ class WorkerSession:
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: Any) -> None:
-        if type(report) is not pytest.TestReport and hasattr(report, "context"):
+        if hasattr(getattr(report, "context", None), "kwargs"):
             self._notes.go_on()  # a subtest has ended, and not the call that it is part of
         self._reports.append(report)
         raised = self._raised.get(report.when)

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
-from typing import List, NamedTuple, Sequence
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from .channel import FIRST_DESCRIPTOR
 from .system import System
@@ -21,9 +21,9 @@ from .system import System
 PHASES = ("setup", "call", "teardown")
 # How many passed tests may wait for the supervisor; it is told when half of that do.
 MAX_ROWS = 256
-_RUNS, _STEPS, _TEST, _PHASE, _WRITTEN, _TAKEN, _HANDLED = range(7)
+_RUNS, _TEST, _PHASE, _WRITTEN, _TAKEN, _HANDLED = range(6)
 _RUN_BEGAN, _STEP_BEGAN = range(2)
-_NUMBERS, _TIMES = 7, 2
+_NUMBERS, _TIMES = 6, 2
 _ROW_NUMBERS = 5
 _BYTES = 8 * (_NUMBERS + _TIMES + MAX_ROWS * _ROW_NUMBERS)
 _FULL_WAIT_SECONDS = 0.001
@@ -34,7 +34,6 @@ class Noted(NamedTuple):
 
     Attributes:
         runs: Number of test runs that have begun.
-        steps: Number of phases that have begun.
         test: The test of the last one, by its position in the collection.
         when: Its phase.
         run_began: Seconds on the clock of `time.monotonic`, which all processes of a host share.
@@ -42,7 +41,6 @@ class Noted(NamedTuple):
     """
 
     runs: int
-    steps: int
     test: int
     when: str
     run_began: float
@@ -65,7 +63,7 @@ class WorkerMemory:
         self._times = memory[8 * _NUMBERS : 8 * (_NUMBERS + _TIMES)].cast("d")
         self._rows = memory[8 * (_NUMBERS + _TIMES) :].cast("d")
         self._taken = 0
-        self._before = (0, 0.0)
+        self._before: Optional[Tuple[int, float]] = None
         self._process = System.getpid()
         self._parent = System.getppid()
 
@@ -74,10 +72,10 @@ class WorkerMemory:
     def begin(self, test: int) -> None:
         """A run of a test begins, with its set-up."""
         if System.getpid() == self._process:
+            self._before = None
             self._times[_RUN_BEGAN] = self._times[_STEP_BEGAN] = _now()
             self._numbers[_TEST] = test
             self._numbers[_PHASE] = 0
-            self._numbers[_STEPS] += 1
             self._numbers[_RUNS] += 1
 
     def enter(self, when: str) -> None:
@@ -86,13 +84,11 @@ class WorkerMemory:
             self._before = (self._numbers[_PHASE], self._times[_STEP_BEGAN])
             self._times[_STEP_BEGAN] = _now()
             self._numbers[_PHASE] = PHASES.index(when)
-            self._numbers[_STEPS] += 1
 
     def go_on(self) -> None:
-        """The phase before has not ended after all: all is as if `enter` had not been called."""
-        if System.getpid() == self._process:
-            self._numbers[_PHASE], self._times[_STEP_BEGAN] = self._before
-            self._numbers[_STEPS] -= 1
+        """The phase before the one that was entered last has not ended after all, and goes on with its own time."""
+        if System.getpid() == self._process and self._before is not None:
+            (self._numbers[_PHASE], self._times[_STEP_BEGAN]), self._before = self._before, None
 
     @property
     def handled(self) -> int:
@@ -129,7 +125,6 @@ class WorkerMemory:
         numbers, times = self._numbers, self._times
         return Noted(
             runs=numbers[_RUNS],
-            steps=numbers[_STEPS],
             test=numbers[_TEST],
             when=PHASES[numbers[_PHASE] % len(PHASES)],
             run_began=times[_RUN_BEGAN],

@@ -45,7 +45,7 @@ class WorkerProcess:
         self._ended_runs = 0
         self._asked_tests: Deque[int] = deque()
         self._has_refused = self._holds_back = False
-        self._paused_run_seconds = self._paused_step_seconds = 0.0  # with a debugger
+        self._pauses: List[Tuple[float, float]] = []  # with a debugger, since the run of the test began
         self._timed_out = ""
         self._timed_out_at = 0.0
         self._tail = b""
@@ -175,10 +175,8 @@ class WorkerProcess:
 
     def _look(self) -> None:
         noted = self._notes.noted()
-        if noted.steps != self._noted.steps:
-            self._paused_step_seconds = 0.0
         if noted.runs != self._noted.runs:
-            self._paused_run_seconds = 0.0
+            self._pauses = []
         self._noted = noted
 
     def _is_between_tests(self) -> bool:
@@ -231,8 +229,7 @@ class WorkerProcess:
             self._awaits_end_mark = self.device is not None and self.device.read_descriptor is not None
         elif self._debugger_since is not None:
             self._look()
-            self._paused_step_seconds += now - max(self._debugger_since, self._noted.step_began)
-            self._paused_run_seconds += now - max(self._debugger_since, self._noted.run_began)
+            self._pauses.append((self._debugger_since, now))
             self._debugger_since = None
 
     def shown(self) -> Iterator[bytes]:
@@ -292,8 +289,8 @@ class WorkerProcess:
 
     def _used_up(self, now: float) -> str:
         """Which time the running test has used up, in words; empty for none."""
-        step_seconds = now - self._noted.step_began - self._paused_step_seconds
-        run_seconds = now - self._noted.run_began - self._paused_run_seconds
+        step_seconds = self._seconds_since(self._noted.step_began, now)
+        run_seconds = self._seconds_since(self._noted.run_began, now)
         limit = self._phase_timeout_seconds
         if limit and step_seconds > limit:
             return "timed out after %g s in %s" % (limit, self._noted.when)
@@ -303,6 +300,9 @@ class WorkerProcess:
         if limit and (step_seconds if is_for_call else run_seconds) > limit:
             return "Timeout (>%gs) from pytest-timeout, in %s" % (limit, self._noted.when)
         return ""
+
+    def _seconds_since(self, began: float, now: float) -> float:
+        return now - began - sum(max(0.0, end - max(begin, began)) for begin, end in self._pauses)
 
     def has_ended(self) -> bool:
         """True when the worker is gone, or must be taken as gone."""

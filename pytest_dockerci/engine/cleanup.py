@@ -43,7 +43,7 @@ class EngineObject:
         name: What a person knows it by.
         labels: Its labels.
         created: When it was created, in seconds since the epoch; 0 where the engine does not say.
-        networks: Keys of the networks that a running container is on.
+        networks: Keys of the networks that a container is on.
     """
 
     kind: str
@@ -101,9 +101,9 @@ def is_reaper(data: Mapping[str, Any]) -> bool:
 
 
 def networks_of(data: Mapping[str, Any]) -> tuple[str, ...]:
-    """Keys of the networks that a container is on, as the engine lists it; one that it is not on yet has none."""
+    """Keys of the networks that a container is on, as the engine lists it: while it runs, it has an end in each."""
     entries = ((data.get("NetworkSettings") or {}).get("Networks") or {}).values()
-    return tuple(str(entry["NetworkID"]) for entry in entries if entry and entry.get("NetworkID"))
+    return tuple(str(entry["NetworkID"]) for entry in entries if entry and entry.get("EndpointID"))
 
 
 def parse_time(text: str) -> float:

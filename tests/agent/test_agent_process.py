@@ -234,6 +234,7 @@ def test_the_limit_is_for_each_phase(agent: Agent) -> None:
     assert words(agent.records(source, timeout_seconds=1.0)) == ["plain pass"] * 6
 
 
+@pytest.mark.skipif(pytest.version_tuple < (9,), reason="pytest has subtests since 9.0")
 def test_a_subtest_is_part_of_the_call(agent: Agent) -> None:
     """The limit is for the test's call as a whole, and a death after a subtest is one in the call."""
     records = agent.records(
@@ -480,6 +481,26 @@ def test_a_prompt_is_shown_on_the_lent_terminal_only(agent: Agent, wait: str) ->
     assert words([record]) == ["passed passed passed"]
     assert b"(Pdb) " in agent.on_terminal
     assert not [text for _, text in agent.output if "(Pdb)" in text]
+
+
+@pytest.mark.skipif(pytest.version_tuple < (9,), reason="pytest has subtests since 9.0")
+def test_time_with_a_debugger_does_not_count_after_a_subtest(agent: Agent) -> None:
+    """The call goes on after one, and with it what was taken off its time, whenever the supervisor has looked."""
+    agent.start(
+        "import time\nclass Slow:\n    def __repr__(self):\n        time.sleep(0.6)\n        return 'slow'\n"
+        "def test_it(subtests):\n    breakpoint()\n    shown_when_reported = Slow()\n"
+        "    with subtests.test():\n        raise LookupError\n    time.sleep(0.5)\n",
+        "--showlocals",
+        timeout_seconds=1.5,
+        terminal={"kind": "terminal", "type": "xterm", "rows": "50", "columns": "100"},
+    )
+    agent.run.collection()
+    agent.run.dispatch([0], wire.THEN_END)
+    until(lambda: agent.run.is_in_debugger)
+    time.sleep(2)
+    record = agent.run.record(0)
+    assert record.died is None, record.died
+    assert words([record]) == ["passed failed failed passed"]
 
 
 def test_a_test_once_more(agent: Agent) -> None:

@@ -94,14 +94,18 @@ def test_which_container_is_the_reaper(data: dict[str, Any], expected: bool) -> 
     assert is_reaper(data) is expected
 
 
+ON = {"EndpointID": "there"}
+
+
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        ({"NetworkSettings": {"Networks": {"a": {"NetworkID": "1"}, "b": {"NetworkID": "2"}}}}, ("1", "2")),
         (
-            {"NetworkSettings": {"Networks": {"never started": {"NetworkID": ""}, "b": {"NetworkID": "2"}}}},
-            ("2",),
+            {"NetworkSettings": {"Networks": {"a": ON | {"NetworkID": "1"}, "b": ON | {"NetworkID": "2"}}}},
+            ("1", "2"),
         ),
+        ({"NetworkSettings": {"Networks": {"has ended": {"NetworkID": "1", "EndpointID": ""}}}}, ()),
+        ({"NetworkSettings": {"Networks": {"never started": {"NetworkID": "", "EndpointID": ""}}}}, ()),
         ({"NetworkSettings": {"Networks": {"none": None}}}, ()),
         ({"NetworkSettings": {"Networks": None}}, ()),
         ({"NetworkSettings": None}, ()),
