@@ -10,7 +10,6 @@ message that it has sent, and the supervisor takes the tests from here before it
 import mmap
 import os
 import sys
-import tempfile
 import time
 from contextlib import suppress
 from typing import List, NamedTuple, Optional, Sequence, Tuple
@@ -193,6 +192,8 @@ def shared_descriptor() -> int:
 def _anonymous_descriptor() -> int:
     with suppress(AttributeError, OSError):  # a Python that was built for an old libc, a kernel that refuses
         return os.memfd_create("dockerci-worker")
+    import tempfile  # a Linux with that call does without
+
     for folder in ("/dev/shm", None):  # noqa: S108 - the file has no name
         with suppress(OSError), tempfile.TemporaryFile(dir=folder) as file:
             return os.dup(file.fileno())
