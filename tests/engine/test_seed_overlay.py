@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import docker.errors
 import pytest
+from docker.types import Mount
 
 from pytest_dockerci.engine.labels import CACHE, SEED_UPPER
 from pytest_dockerci.engine.seed_inputs import SEED_REPOSITORY, Seed
@@ -137,7 +138,10 @@ def in_overlay(engine: Engine, volume: OverlayVolume, script: str) -> str:
     api.create_volume(volume.name, driver="local", driver_opts=dict(volume.options))
     try:
         output = engine.client.containers.run(
-            PYTHON_IMAGE, ["sh", "-ec", script], volumes=[f"{volume.name}:/data:nocopy"], remove=True
+            PYTHON_IMAGE,
+            ["sh", "-ec", script],
+            mounts=[Mount("/data", volume.name, type="volume", no_copy=True)],
+            remove=True,
         )
     finally:
         api.remove_volume(volume.name)
