@@ -13,7 +13,7 @@ IniType = Literal["string", "linelist", "args", "seconds", "workers", "bool"]
 
 
 class IniOption:
-    """One setting of the configuration file. No tuple with names: making that class takes longer than all else here.
+    """One setting of the configuration file. No tuple with names: making that class takes as long as all else here.
 
     Attributes:
         name: As pytest knows it.

@@ -30,6 +30,7 @@ from pytest_dockerci.worker_ledger import TestRecord
 from variants import soak_after
 
 WAIT_SECONDS = 30.0
+needs_subtests = pytest.mark.skipif(pytest.version_tuple < (9,), reason="pytest has subtests since 9.0")
 
 
 class Agent:
@@ -234,7 +235,7 @@ def test_the_limit_is_for_each_phase(agent: Agent) -> None:
     assert words(agent.records(source, timeout_seconds=1.0)) == ["plain pass"] * 6
 
 
-@pytest.mark.skipif(pytest.version_tuple < (9,), reason="pytest has subtests since 9.0")
+@needs_subtests
 def test_a_subtest_is_part_of_the_call(agent: Agent) -> None:
     """The limit is for the test's call as a whole, and a death after a subtest is one in the call."""
     records = agent.records(
@@ -483,7 +484,7 @@ def test_a_prompt_is_shown_on_the_lent_terminal_only(agent: Agent, wait: str) ->
     assert not [text for _, text in agent.output if "(Pdb)" in text]
 
 
-@pytest.mark.skipif(pytest.version_tuple < (9,), reason="pytest has subtests since 9.0")
+@needs_subtests
 def test_time_with_a_debugger_does_not_count_after_a_subtest(agent: Agent) -> None:
     """The call goes on after one, and with it what was taken off its time, whenever the supervisor has looked."""
     agent.start(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from heard_events import heard_events
 from pytest_dockerci.engine.cleanup import (
     EngineObject,
     connections,
@@ -201,7 +201,6 @@ def test_a_volume_that_has_lost_its_labels(engine: Engine, identity: RunIdentity
 def test_the_reaper_goes_last(engine: Engine, identity: RunIdentity) -> None:
     """Whoever removes can be killed before the end, and then it has to see to the rest."""
     api = engine.client.api
-    began = int(time.time())
     network = api.create_network(f"{identity.project}_default", labels=identity.labels)
     api.create_volume(f"{identity.project}_data", labels=identity.labels)
     for name in (f"{identity.project}-reaper", f"{identity.project}-reaper-1", f"{identity.project}-db-1"):
@@ -220,13 +219,12 @@ def test_the_reaper_goes_last(engine: Engine, identity: RunIdentity) -> None:
         listings.append(list_objects(engine, identity.filters))
         return listings[-1]
 
-    assert remove_objects(engine, list_them, quiet_seconds=1.5) == ()
+    with heard_events(engine) as events:
+        assert remove_objects(engine, list_them, quiet_seconds=1.5) == ()
     # When it goes, all has been quiet for as long as it has to: there is nothing more to wait for.
     assert [] not in listings[:-1]
-    events = api.events(
-        since=began - 1, until=int(time.time()) + 1, decode=True, filters={"event": "destroy"}
-    )
-    names = [event["Actor"]["Attributes"].get("name") or event["Actor"]["ID"] for event in events]
+    removed = [event["Actor"] for event in events if event["Action"] == "destroy"]
+    names = [actor["Attributes"].get("name") or actor["ID"] for actor in removed]
     ours = [name for name in names if name.startswith(identity.project)]
     assert sorted(ours) == sorted(
         f"{identity.project}{end}" for end in ("-reaper", "-reaper-1", "-db-1", "_default", "_data")
@@ -238,7 +236,6 @@ def test_the_reaper_goes_last(engine: Engine, identity: RunIdentity) -> None:
 def test_a_network_does_not_wait_for_the_end_of_its_containers(engine: Engine, identity: RunIdentity) -> None:
     """They leave it while they run: killing one and removing a network both take the engine a fifth of a second."""
     api = engine.client.api
-    began = int(time.time())
     networks = [
         str(api.create_network(f"{identity.project}_{name}", labels=identity.labels)["Id"]) for name in "ab"
     ]
@@ -255,8 +252,8 @@ def test_a_network_does_not_wait_for_the_end_of_its_containers(engine: Engine, i
         PYTHON_IMAGE, ["true"], labels=identity.labels, network=networks[0], detach=True
     )
     ended.wait()
-    assert remove_objects(engine, lambda: list_objects(engine, identity.filters), quiet_seconds=0) == ()
-    events = list(api.events(since=began - 1, until=int(time.time()) + 1, decode=True))
+    with heard_events(engine) as events:
+        assert remove_objects(engine, lambda: list_objects(engine, identity.filters), quiet_seconds=0) == ()
     told = [(str(event["Action"]), str(event["Actor"]["ID"]), of_container(event)) for event in events]
     for container_id, its_networks in zip(running, (networks[:1], networks), strict=True):
         kill = told.index(("kill", container_id, container_id))

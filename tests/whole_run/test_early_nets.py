@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
+from heard_events import heard_events
 from pytest_dockerci.engine.labels import RUN
 from whole_run.project import COMPOSE, PYTHON_IMAGE, WITH_REAPER, Project, processes_of
 
@@ -34,19 +34,14 @@ def test_the_reaper_runs_before_anything_else_is_created(project: Project, engin
         compose_yaml=COMPOSE % PYTHON_IMAGE + SERVICES % PYTHON_IMAGE,
         tests__test_any_py="def test_any(): pass\n",
     )
-    # As they come: the engine remembers 256 of them, those of other tests among them.
-    stream = engine.client.api.events(filters={"event": ["create", "start"]}, decode=True)
-    events: list[dict[str, Any]] = []
-    reader = threading.Thread(target=lambda: events.extend(stream))
-    reader.start()
-    outcome = project.run(**WITH_REAPER)
-    stream.close()
-    reader.join()
+    with heard_events(engine) as events:
+        outcome = project.run(**WITH_REAPER)
     assert outcome.exit_code == 0, outcome.output
     prefix = f"dockerci-{project.root.name}-"
     described = [
         (event, {key: str(value) for key, value in (event["Actor"].get("Attributes") or {}).items()})
         for event in events
+        if event["Action"] in ("create", "start")
     ]
     [run_id] = {
         found[1]
